@@ -1,0 +1,125 @@
+"""Time limits that hold: when one passes, the socket is shut down under the reader.
+
+A socket's own timeout starts again with every byte, so that a server which
+sends one now and then is waited for for ever. Here a thread of the call's own
+watches the clock, and shutting the socket down ends whatever the call waits
+for. What is left out: resolving a name, which nothing can interrupt.
+
+A call without limits has no thread.
+"""
+
+import contextlib
+import socket
+import threading
+import time
+import weakref
+from collections.abc import Callable
+
+
+class Watch:
+    """The limits of one call, in seconds; `None` for none.
+
+    `deadline` and `first_token_timeout` run from the making of this object
+    (the second until `answering()`), `idle_timeout` from each `waiting()`
+    until the next `arrived()`. Only the socket of `attach()` is shut down,
+    and only until `stop()`: afterwards it may serve somebody else.
+    """
+
+    def __init__(
+        self,
+        deadline: float | None = None,
+        first_token_timeout: float | None = None,
+        idle_timeout: float | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._idle = idle_timeout
+        start = clock()
+        limits = {"deadline": deadline, "first_token_timeout": first_token_timeout}
+        self._ends = {name: start + limit for name, limit in limits.items() if limit is not None}
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._started = False
+        self._socket: weakref.ref[socket.socket] | None = None
+        self._passed: str | None = None
+
+    def passed(self) -> str | None:
+        """The name of the limit that has passed, `None` as long as none has."""
+        now = self._clock()
+        with self._lock:
+            for name, end in self._ends.items():
+                if self._passed is None and end <= now:
+                    self._passed = name
+            return self._passed
+
+    def left(self) -> float | None:
+        """Seconds until the next limit passes, `None` without one."""
+        with self._lock:
+            return min(self._ends.values()) - self._clock() if self._ends else None
+
+    def attach(self, sock: socket.socket) -> None:
+        """From now on this is the socket that the call waits for."""
+        with self._lock:
+            self._socket = weakref.ref(sock)
+            begin = not self._started and (bool(self._ends) or self._idle is not None)
+            self._started = self._started or begin
+        if begin:
+            threading.Thread(
+                target=_watch, args=(weakref.ref(self), self._stopped), daemon=True
+            ).start()
+        self._look()
+
+    def answering(self) -> None:
+        """The first content has come."""
+        with self._lock:
+            self._ends.pop("first_token_timeout", None)
+
+    def waiting(self) -> None:
+        """The caller waits for the next chunk."""
+        if self._idle is not None:
+            with self._lock:
+                self._ends["idle_timeout"] = self._clock() + self._idle
+
+    def arrived(self) -> None:
+        """A chunk has come: the caller's own time does not count."""
+        if self._idle is not None:
+            with self._lock:
+                self._ends.pop("idle_timeout", None)
+
+    def stop(self) -> None:
+        """The call is over, or its socket is no longer its own."""
+        with self._lock:
+            self._socket = None
+        self._stopped.set()
+
+    def shut(self) -> None:
+        """End whatever waits for the socket, in whichever thread, and let the server know."""
+        with self._lock:
+            sock = self._socket() if self._socket is not None else None
+            if sock is not None:
+                with contextlib.suppress(OSError):  # it is closed already
+                    # Not the TLS socket's own: it would also drop the TLS state
+                    # that another thread may be reading through.
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    def _look(self) -> float | None:
+        """Shut the socket if a limit has passed; seconds until the next look, `None` for none."""
+        if self.passed() is not None:
+            self.shut()
+            return None
+        left = self.left()
+        # A limit that is set while the thread sleeps ends no sooner than `_idle` from then.
+        waits = [wait for wait in (left, self._idle) if wait is not None]
+        return min(waits) if waits else None
+
+
+def _watch(watched: "weakref.ref[Watch]", stopped: threading.Event) -> None:
+    """The thread: it holds the watch only while it looks, so that a dropped call ends it."""
+    while not stopped.is_set():
+        watch = watched()
+        pause = watch._look() if watch is not None else None
+        del watch
+        if pause is None:
+            return
+        stopped.wait(max(pause, 0.0))

@@ -1,0 +1,218 @@
+"""Error bodies: every shape of every server, to the same few facts and a class.
+
+A server says what went wrong in one of a dozen shapes. `parse` finds the
+words in each; `error_class` turns status and words into the exception to
+raise. What is left out: advice, which `hints.py` gives.
+
+| shape | servers |
+|---|---|
+| `{"error": {"message", "type", "param", "code"}}` | OpenAI, llama-server, vLLM, Ollama's /v1, LiteLLM |
+| `{"error": {"code", "message", "metadata"}}`, with a 200 as well | OpenRouter |
+| `{"error": "text"}`, with an `error_type` | Ollama's /api, LM Studio (with a 200), mlx-lm, TGI; vLLM's 401 |
+| `{"object": "error", "message", "type", "param", "code"}` | SGLang, older vLLM |
+| `{"type": "error", "code", "message"}` | OpenAI's event `error` |
+| `{"detail": "text"}` or `[{"loc", "msg", "type"}]` | FastAPI: vLLM, LiteLLM, llama-cpp-python, transformers |
+| `{"type", "title", "status", "detail"}` | problem+json, RFC 9457: gateways |
+| plain text, HTML, nothing | Ollama's 404, any proxy, a wrong address |
+
+>>> parse('{"detail":"Not Found"}').message
+'Not Found'
+>>> error_class(404, parse('{"detail":"Not Found"}')).__name__
+'NotFoundError'
+"""  # noqa: E501  # a table's rows do not wrap
+
+import html
+import re
+from typing import Any, NamedTuple
+
+from rawllm import errors
+from rawllm.objects import Object
+from rawllm.objects import parse as parse_json
+
+
+class Envelope(NamedTuple):
+    """What a server says of an error. `body` is the part that says it, as it came."""
+
+    message: str
+    body: Any = None
+    code: str | None = None
+    param: str | None = None
+    type: str | None = None
+
+
+class ContextLength(NamedTuple):
+    """How many tokens a prompt has and how many would fit, `None` where unsaid."""
+
+    prompt_tokens: int | None
+    context_length: int | None
+
+
+#: The class of each status; of all others, APIStatusError, from 500 up InternalServerError.
+STATUSES: dict[int, type[errors.APIStatusError]] = {
+    400: errors.BadRequestError,
+    401: errors.AuthenticationError,
+    403: errors.PermissionDeniedError,
+    404: errors.NotFoundError,
+    409: errors.ConflictError,
+    422: errors.UnprocessableEntityError,
+    429: errors.RateLimitError,
+}
+
+#: The status that a code or a type stands for, where no status came with it.
+CODES: dict[str, int] = {
+    "invalid_request_error": 400,
+    "badrequesterror": 400,
+    "context_length_exceeded": 400,
+    "exceed_context_size_error": 400,
+    "authentication_error": 401,
+    "auth_error": 401,
+    "invalid_api_key": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "notfounderror": 404,
+    "model_not_found": 404,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "insufficient_quota": 429,
+    "api_error": 500,
+    "internal_server_error": 500,
+    "internalservererror": 500,
+    "server_error": 500,
+    "overloaded_error": 503,
+    "unavailable_error": 503,
+}
+
+#: How servers say that a prompt is too long, and the counts if they give them.
+_TOO_LONG = tuple(
+    re.compile(pattern, re.IGNORECASE | re.DOTALL)
+    for pattern in (
+        # llama-server: server-context.cpp
+        r"request \((?P<prompt>\d+) tokens\) exceeds the available context size"
+        r" \((?P<context>\d+) tokens\)",
+        # vLLM; LiteLLM passes it on
+        r"maximum context length is (?P<context>\d+) tokens.*?prompt contains"
+        r"(?: at least)? (?P<prompt>\d+) input tokens",
+        # OpenAI, llama-cpp-python, older vLLM: of a sum the part in the messages counts
+        r"maximum context length is (?P<context>\d+) tokens.*?"
+        r"(?:\((?P<prompt>\d+) in the (?:messages|prompt)|resulted in (?P<prompt2>\d+) tokens)",
+        r"maximum context length is (?P<context>\d+)",
+        r"ContextWindowExceeded",  # LiteLLM
+        r"exceeds the (?:available |maximum )?context (?:length|size|window)",  # Ollama, others
+        r"loaded with context length of only (?P<context>\d+) tokens",  # LM Studio
+        r"greater than the context length",  # LM Studio
+    )
+)
+
+
+def parse(text: str) -> Envelope:
+    """What an error's body says, whatever its shape."""
+    try:
+        value = parse_json(text)
+    except (ValueError, RecursionError):
+        words = _words_of_html(text) if text.lstrip()[:1] == "<" else text.strip()
+        return Envelope(words, text.strip() or None)
+    return envelope(value)
+
+
+def envelope(value: Any) -> Envelope:
+    """What the JSON `value` says of an error."""
+    body = value.get("error") or value if isinstance(value, dict) else value
+    fields = body if isinstance(body, dict) else {}
+    outer = value if isinstance(value, dict) else {}
+    return Envelope(
+        message=_words(body),
+        body=body,
+        code=_text(fields.get("code", fields.get("http_status_code"))),
+        param=_text(fields.get("param")),
+        type=_text(fields.get("type", outer.get("error_type"))),
+    )
+
+
+def is_error(value: Any) -> bool:
+    """Whether JSON that came with a 200, whole or in a stream, is an error after all.
+
+    # quirk(lmstudio): an unknown path is a 200 with `{"error": "Unexpected endpoint..."}`.
+    """
+    return isinstance(value, dict) and bool(
+        value.get("error") or value.get("object") == "error" or value.get("type") == "error"
+    )
+
+
+def status_of(found: Envelope) -> int | None:
+    """The HTTP status that an error without one stands for, from its code or type."""
+    for name in (found.code, found.type):
+        if name and name.isascii() and name.isdigit() and 400 <= int(name[:4]) <= 599:
+            return int(name)
+        if name and name.lower() in CODES:
+            return CODES[name.lower()]
+    # quirk(lmstudio): says it in words alone.
+    return 404 if found.message.startswith("Unexpected endpoint") else None
+
+
+def error_class(status: int, found: Envelope) -> type[errors.APIStatusError]:
+    """The exception for an answer of this status that says this.
+
+    An error that came with a 200 is of the class its code stands for.
+    """
+    if status < 300:
+        status = status_of(found) or status
+    if status == 400 and context_length(found):
+        return errors.ContextLengthExceededError
+    if status == 503 and re.search(r"\bloading\b", found.message, re.IGNORECASE):
+        return errors.ModelLoadingError
+    default = errors.InternalServerError if status >= 500 else errors.APIStatusError
+    return STATUSES.get(status, default)
+
+
+def context_length(found: Envelope) -> ContextLength | None:
+    """The counts of a prompt that is too long; `None` if that is not what went wrong."""
+    if isinstance(found.body, Object) and found.type == "exceed_context_size_error":
+        # quirk(llama-server): the counts are fields of their own.
+        return ContextLength(found.body.get("n_prompt_tokens"), found.body.get("n_ctx"))
+    for pattern in _TOO_LONG:
+        if match := pattern.search(found.message):
+            counts = match.groupdict()
+            prompt = counts.get("prompt") or counts.get("prompt2")
+            return ContextLength(_count(prompt), _count(counts.get("context")))
+    return ContextLength(None, None) if found.code == "context_length_exceeded" else None
+
+
+def is_quota(found: Envelope) -> bool:
+    """Whether no waiting helps: the account has nothing left."""
+    return any(
+        name is not None and (name == "insufficient_quota" or name.startswith("billing_"))
+        for name in (found.code, found.type)
+    )
+
+
+def _words(value: Any) -> str:
+    """The words in one of the shapes, "" where there are none."""
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, list):
+        return "; ".join(filter(None, map(_words, value)))
+    if isinstance(value, dict):
+        for name in ("message", "error", "detail", "errors", "msg", "title"):
+            if words := _words(value.get(name)):
+                place = value.get("loc")
+                return f"{_dotted(place)}: {words}" if isinstance(place, list) else words
+    return ""
+
+
+def _dotted(place: list[Any]) -> str:
+    return ".".join(map(str, place))
+
+
+def _words_of_html(page: str) -> str:
+    """A page's title, else its text."""
+    title = re.search(r"<title[^>]*>(.*?)</title", page, re.IGNORECASE | re.DOTALL)
+    text = title[1] if title else re.sub(r"<[^<>]*>", " ", page)
+    return " ".join(html.unescape(text).split())
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if isinstance(value, str | int) else None
+
+
+def _count(digits: str | None) -> int | None:
+    return int(digits) if digits else None

@@ -1,0 +1,181 @@
+"""From what happened to the exception, with the whole text a person will read.
+
+A text names the method and the URL (without its secrets), what happened, in
+the server's own words where it has any, and what can be done about it. What
+is left out: deciding what happened, which `transport.py` and `streams.py` do.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+from rawllm import envelopes, errors, hints, retries, urls
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import requests
+
+_MOST = 1000  # characters of a server's words: an error is to be read, not stored
+
+
+class Call(NamedTuple):
+    """What a text needs to know of the call that failed. `url` is already without secrets."""
+
+    method: str
+    url: str
+    base_url: str
+    model: str | None = None
+    #: "no key", "withheld" (it goes only to known places) or "refused key" (one was sent).
+    key: str = "no key"
+
+    @property
+    def line(self) -> str:
+        return f"{self.method} {self.url}"
+
+    @property
+    def server(self) -> str | None:
+        return hints.server_at(urlsplit(self.base_url).port)
+
+    def hint(self, situation: str, server: str | None = None, **facts: object) -> str:
+        """The hint for a situation, as the last sentence of a text."""
+        known = {"place": urlsplit(self.base_url).netloc, "base": self.base_url}
+        if self.model:
+            known["model"] = self.model
+        return "Hint: " + hints.hint(situation, server or self.server, **(known | facts))
+
+
+#: How to say what happened where there is no HTTP response, by the event of `retries.RULES`.
+_EVENTS = {
+    "refused": "connection refused",
+    "unreachable": "no connection",
+    "connect timeout": "no connection within the connect timeout",
+    "dropped": "the connection closed before the answer was complete",
+    "timeout": "nothing came for longer than the timeout",
+    "deadline": "the deadline passed",
+    "first_token_timeout": "no content came within first_token_timeout",
+    "idle_timeout": "no chunk came within idle_timeout",
+    "dns": "the host's name could not be resolved",
+    "tls": "TLS failed",
+    "plain": "TLS failed",
+    "proxy": "the proxy failed",
+    "protocol": "the answer is not HTTP",
+    "closed": "close() was called",
+}
+
+_TIMEOUTS = ("connect timeout", "timeout", "deadline", "first_token_timeout", "idle_timeout")
+
+_HINTS = {
+    "connect timeout": "unreachable",
+    "first_token_timeout": "deadline",
+    "idle_timeout": "deadline",
+    "protocol": "not the protocol",
+}
+
+
+def no_response(call: Call, event: str, cause: str = "") -> errors.APIConnectionError:
+    """The exception for a call without a whole HTTP response."""
+    kind = errors.APITimeoutError if event in _TIMEOUTS else errors.APIConnectionError
+    words = f"{call.line}: {_EVENTS[event]}" + (f" ({_short(cause)})" if cause else "")
+    return kind(f"{words}\n{call.hint(_HINTS.get(event, event))}")
+
+
+def status(
+    call: Call, response: "requests.Response", text: str, now: "datetime"
+) -> errors.APIStatusError:
+    """The exception for an answer that is an error, by its status or in a 200."""
+    found = envelopes.parse(text)
+    words = found.message or text.strip() or "without a word"
+    answered = f"{call.line} answered {response.status_code} {response.reason or ''}".rstrip()
+    message = f"{answered}: {_short(words)}"
+    if hint := _status_hint(call, response.status_code, response.headers, found):
+        message = f"{message}\n{hint}"
+    error = envelopes.error_class(response.status_code, found)(
+        message, response=response, **_fields(response, found)
+    )
+    if isinstance(error, errors.ContextLengthExceededError):
+        counts = envelopes.context_length(found) or envelopes.ContextLength(None, None)
+        error.prompt_tokens, error.context_length = counts
+    if isinstance(error, errors.RateLimitError):
+        error.retry_after = retries.retry_after(response.headers, now)
+    return error
+
+
+def _status_hint(
+    call: Call, code: int, headers: Mapping[str, str], found: envelopes.Envelope
+) -> str | None:
+    if 300 <= code < 400:
+        location = urljoin(call.url, headers.get("Location", ""))
+        return call.hint("redirect", location=urls.shown(location))
+    base_path = urlsplit(call.base_url).path
+    path = urlsplit(call.url).path.removeprefix(base_path)
+    situation = hints.situation(code, found, path=path, base_path=base_path)
+    if situation is None:
+        return None
+    server = hints.server_of(headers, urlsplit(call.base_url).port)
+    if situation == "context":
+        counts = envelopes.context_length(found)
+        text = call.hint("context", server)
+        if counts and counts.prompt_tokens and counts.context_length:
+            return f"{text} ({counts.prompt_tokens} of {counts.context_length} tokens)"
+        return text
+    return call.hint(call.key if situation == "key" else situation, server)
+
+
+def not_the_protocol(
+    call: Call, response: "requests.Response", body: bytes, why: str, hint: str | None = None
+) -> errors.APIResponseValidationError:
+    """The exception for a 2xx that is not what the protocol says."""
+    kind = response.headers.get("Content-Type", "no content type")
+    text = body.decode("utf-8", "replace").strip()
+    seen = f": {text[:200]}" if text else ""
+    lacks_v1 = not urlsplit(call.base_url).path.endswith("/v1")
+    advice = call.hint("v1" if lacks_v1 else hint or "not the protocol")
+    return errors.APIResponseValidationError(
+        f"{call.line} answered {response.status_code} with {why} ({kind}){seen}\n{advice}",
+        response=response,
+        body=text or None,
+        request_id=response.headers.get("x-request-id"),
+    )
+
+
+def in_stream(
+    call: Call, response: "requests.Response", text: str, partial: Any
+) -> errors.StreamAPIError:
+    """The exception for an error that the server put into a stream."""
+    found = envelopes.parse(text)
+    code = envelopes.status_of(found)
+    words = _short(found.message or text)
+    message = f"{call.line}: the server ended the stream with an error: {words}"
+    if code and (hint := _status_hint(call, code, response.headers, found)):
+        message = f"{message}\n{hint}"
+    error = errors.StreamAPIError(message, partial=partial, **_fields(response, found))
+    error.status_code = code
+    return error
+
+
+def incomplete(call: Call, why: str, partial: Any) -> errors.IncompleteStreamError:
+    """The exception for a stream that ended before the answer did.
+
+    `why` is a line, and a hint in a second one if there is any.
+    """
+    seen = [choice.get("message", choice) for choice in partial["choices"]]
+    characters = sum(len(words.get("content", words.get("text")) or "") for words in seen)
+    got = f"{characters} characters of text had come" if seen else "nothing had come"
+    why, _, hint = why.partition("\n")
+    message = f"{call.line}: the stream ended before the answer did: {why}; {got} (see .partial)"
+    return errors.IncompleteStreamError(f"{message}\n{hint}".rstrip(), partial=partial)
+
+
+def _fields(response: "requests.Response", found: envelopes.Envelope) -> dict[str, Any]:
+    return {
+        "body": found.body,
+        "code": found.code,
+        "param": found.param,
+        "type": found.type,
+        "request_id": response.headers.get("x-request-id"),
+    }
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= _MOST else f"{words[:_MOST]}…"

@@ -1,0 +1,126 @@
+"""What a person can do: a table from what went wrong, on which server, to one sentence.
+
+>>> hint("model", "ollama", model="llama3")
+'pull it first: `ollama pull llama3`'
+>>> hint("refused", server_at(11434), place="localhost:11434")
+'nothing listens on localhost:11434; is Ollama running? `ollama serve`'
+"""
+
+import re
+from collections.abc import Mapping
+
+from rawllm.envelopes import Envelope, context_length, is_quota
+
+#: Default ports of the servers, from their sources.
+PORTS = {11434: "ollama", 1234: "lmstudio", 8000: "vllm", 8080: "llama-server", 4000: "litellm"}
+
+HINTS: dict[tuple[str, str | None], str] = {
+    # The model is not there.
+    ("model", "ollama"): "pull it first: `ollama pull {model}`",
+    ("model", "lmstudio"): "load it first: `lms load {model}`; `lms ls` lists what there is",
+    ("model", "vllm"): "vLLM knows a model by --served-model-name, else by the path it was "
+    "started with; client.models.list() shows it",
+    ("model", "llama-server"): "client.models.list() shows what llama-server has; it takes more "
+    "with --models-dir",
+    ("model", "litellm"): "add it to model_list in the proxy's configuration; "
+    "client.models.list() shows what is in it",
+    ("model", None): "client.models.list() shows the models this server has",
+    # The path is not there.
+    ("path", None): "this server has no such path",
+    ("v1", None): "the base URL has no /v1: did you mean {base}/v1?",
+    ("retrieve", None): "llama-server, vLLM and llama-cpp-python cannot retrieve one model: "
+    "look for it in client.models.list()",
+    # The key.
+    ("no key", None): "no key was sent: pass api_key= or set OPENAI_API_KEY",
+    ("withheld", None): "OPENAI_API_KEY is set, but it goes only to OpenAI, to OPENAI_BASE_URL "
+    "and to this machine; for {place} pass api_key=",
+    ("refused key", None): "the key was refused: check api_key=, or OPENAI_API_KEY if it came "
+    "from there",
+    # The server is not ready, or the account is not.
+    ("loading", None): "the model is still loading; loading_timeout= says how long to wait for it",
+    (
+        "quota",
+        None,
+    ): "the account has nothing left: waiting does not help, its plan or billing does",
+    ("redirect", None): "the server is at {location}: give that as base_url",
+    ("context", None): "shorten the conversation, or start the server with a larger context",
+    ("context", "llama-server"): "shorten the conversation, or start llama-server with a larger "
+    "--ctx-size (it is divided by --parallel)",
+    ("context", "vllm"): "shorten the conversation, or start vLLM with a larger --max-model-len",
+    ("context", "lmstudio"): "shorten the conversation, or load the model with a larger context: "
+    "`lms load {model} --context-length N`",
+    # There was no answer at all.
+    ("refused", None): "nothing listens on {place}; is the server running, and is the port right?",
+    ("refused", "ollama"): "nothing listens on {place}; is Ollama running? `ollama serve`",
+    ("refused", "lmstudio"): "nothing listens on {place}; is LM Studio's server running? "
+    "`lms server start`",
+    ("refused", "vllm"): "nothing listens on {place}; is vLLM running, and has it loaded the "
+    "model? `vllm serve MODEL`",
+    ("refused", "llama-server"): "nothing listens on {place}; is llama-server running? "
+    "`llama-server -m MODEL.gguf --port 8080`",
+    ("refused", "litellm"): "nothing listens on {place}; is the LiteLLM proxy running? "
+    "`litellm --config config.yaml`",
+    ("dns", None): "no such host: check the spelling of {place} in base_url",
+    ("tls", None): "the certificate is not trusted: give its authority's file as verify=",
+    ("plain", None): "{place} does not speak TLS: try http:// in base_url",
+    ("proxy", None): "the request went through a proxy: check HTTP_PROXY and HTTPS_PROXY, add "
+    "{place} to NO_PROXY, or pass proxies=",
+    ("unreachable", None): "is {place} the right address, and does the network let you through?",
+    ("timeout", None): "raise timeout=, or use stream=True, which sends something sooner",
+    ("deadline", None): "raise deadline=, or ask for less with max_tokens=",
+    ("dropped", None): "the server closed the connection; its own log may say why",
+    ("closed", None): "it was closed, or had failed, before its end",
+    # There was an answer, but not one of the protocol's.
+    ("not the protocol", None): "is {base} the address of an OpenAI-compatible server?",
+    ("long", None): "max_response_bytes= says how much is accepted",
+    ("empty stream", None): "the server's log may say why; llama-cpp-python answers so when the "
+    "prompt is too long",
+    ("cut", None): "the server gave up, or something between cut the connection; its log may "
+    "say which. If it never sends a finish_reason, strict_streams=False accepts that",
+    ("failed generation", None): "Ollama ends a failed generation like this; its log says why",
+}
+
+_NO_MODEL = re.compile(
+    r"model\b.*\b(not found|not exist|not available)|invalid model name|no models? (is )?loaded",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def hint(situation: str, server: str | None = None, **facts: object) -> str:
+    """The sentence for `situation` on `server`, or on any where this one has none."""
+    text = HINTS.get((situation, server)) or HINTS[situation, None]
+    return text.format_map({"model": "MODEL", **facts})
+
+
+def server_at(port: int | None) -> str | None:
+    """The server whose default port this is."""
+    return PORTS.get(port or 0)
+
+
+def server_of(headers: Mapping[str, str], port: int | None) -> str | None:
+    """Which server answered: by its headers, else by its port."""
+    if headers.get("Server") == "llama.cpp":
+        return "llama-server"
+    if any(name.lower().startswith("x-litellm-") for name in headers):
+        return "litellm"
+    return server_at(port)
+
+
+def situation(status: int, found: Envelope, *, path: str, base_path: str) -> str | None:
+    """Which row of the table an error answer is, `None` for none.
+
+    `path` is the path asked for, `base_path` the base URL's own.
+    """
+    if is_quota(found):
+        return "quota"
+    if context_length(found):
+        return "context"
+    if found.code == "model_not_found" or _NO_MODEL.search(found.message):
+        return "model"
+    if status in (404, 405) or found.message.startswith("Unexpected endpoint"):
+        if not base_path.endswith("/v1"):
+            return "v1"
+        return "retrieve" if path.startswith("/models/") else "path"
+    if status == 503 and "loading" in found.message.lower():
+        return "loading"
+    return {401: "key", 407: "proxy"}.get(status)

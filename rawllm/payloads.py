@@ -1,0 +1,150 @@
+"""What goes out: the JSON body of each request, built from what the caller gives.
+
+Parameters the protocol will have tomorrow, or one server alone has, go out as
+given. `None` is not sent (mlx-lm refuses nulls); a null that is meant goes
+through `extra_body`, which wins over all else. No default is sent for anything the caller left open.
+
+Specification: https://platform.openai.com/docs/api-reference
+
+>>> chat("tiny", "Hi", temperature=0, top_k=40, seed=None)
+{'model': 'tiny', 'messages': [{'role': 'user', 'content': 'Hi'}], 'temperature': 0, 'top_k': 40}
+>>> serialize(_)[:31]
+b'{"model":"tiny","messages":[{"r'
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Messages = str | Sequence[Mapping[str, Any]]
+Prompt = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]]
+
+
+class Omit:
+    """The type of `omit`: leave this out of the request."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "omit"
+
+    def __reduce__(self) -> str:
+        return "omit"
+
+
+#: Leave a parameter out of the request, or a default header. `NOT_GIVEN` is
+#: the same thing by the openai SDK's older name.
+omit = NOT_GIVEN = Omit()
+
+
+#: Arguments of every call that are not parameters of its body.
+OPTIONS = (
+    "extra_headers",
+    "extra_query",
+    "timeout",
+    "deadline",
+    "first_token_timeout",
+    "idle_timeout",
+)
+
+
+def take_options(params: dict[str, Any]) -> dict[str, Any]:
+    """Those of `params` that are options of the call, removed from it."""
+    return {name: params.pop(name) for name in OPTIONS if name in params}
+
+
+def chat(model: str, messages: Messages, **params: Any) -> dict[str, Any]:
+    """The body of `/chat/completions`. One `str` is one message of the user."""
+    if isinstance(messages, str):
+        messages = [{"role": "user", "content": messages}]
+    elif not isinstance(messages, Sequence) or isinstance(messages, bytes):
+        raise TypeError(f"messages must be a str or a list of dicts, not {_kind(messages)}")
+    for place, message in enumerate(messages):
+        if not isinstance(message, Mapping):
+            raise TypeError(f"messages[{place}] must be a dict, not {_kind(message)}")
+    return _body(model=model, messages=messages, **params)
+
+
+def completion(model: str, prompt: Prompt, **params: Any) -> dict[str, Any]:
+    """The body of `/completions`: one text, several, token ids, or lists of them."""
+    return _body(model=model, prompt=_input("prompt", prompt), **params)
+
+
+def embedding(model: str, input: Prompt, **params: Any) -> dict[str, Any]:  # noqa: A002
+    """The body of `/embeddings`: one text, several, token ids, or lists of them."""
+    return _body(model=model, input=_input("input", input), **params)
+
+
+def choices_asked(body: Mapping[str, Any]) -> int:
+    """How many choices the answer to `body` has: `n` of them for each prompt."""
+    n = body.get("n")
+    prompt = body.get("prompt")
+    several = isinstance(prompt, list | tuple) and not all(isinstance(p, int) for p in prompt)
+    return (n if isinstance(n, int) else 1) * (len(prompt) if prompt and several else 1)
+
+
+def serialize(body: Any) -> bytes:
+    r"""`body` as compact JSON in UTF-8.
+
+    Lone surrogates, which no UTF-8 holds, become U+FFFD. Raises `ValueError`
+    for NaN and infinities, for a body that contains itself or is nested too
+    deep, and `TypeError` for what JSON has no form for, saying where it is.
+    """
+    try:
+        text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except RecursionError:
+        raise ValueError("the request is nested too deep for JSON") from None
+    except ValueError as error:
+        if "Circular" in str(error):
+            raise ValueError("the request contains itself: JSON cannot carry that") from None
+        place = _place(body, _is_not_finite) or "a key"
+        raise ValueError(f"{place} is NaN or infinite: JSON cannot carry that") from None
+    except TypeError as error:
+        place = _place(body, _is_foreign) or "a key"
+        raise TypeError(f"{place}: {error}") from None
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
+def is_given(value: Any) -> bool:
+    """Whether a parameter is to be sent."""
+    return value is not None and not isinstance(value, Omit)
+
+
+def _body(extra_body: Mapping[str, Any] | None = None, **params: Any) -> dict[str, Any]:
+    return {k: v for k, v in params.items() if is_given(v)} | dict(extra_body or {})
+
+
+def _input(name: str, value: Any) -> Any:
+    if isinstance(value, str | Sequence) and not isinstance(value, bytes):
+        return value
+    raise TypeError(f"{name} must be a str or a list, not {_kind(value)}")
+
+
+def _kind(value: Any) -> str:
+    name = type(value).__name__
+    return f"{name} (make a list of it)" if isinstance(value, Iterable) else name
+
+
+def _is_not_finite(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _is_foreign(value: Any) -> bool:
+    return not isinstance(value, dict | list | tuple | str | int | float | None)
+
+
+def _place(body: Any, is_it: Any, path: str = "") -> str:
+    """Where in `body` the first value stands that `is_it`, as `messages[0].content`."""
+    if is_it(body):
+        return path or "the body"
+    pairs: Iterable[tuple[str, Any]] = ()
+    if isinstance(body, dict):
+        pairs = ((f"{path}.{key}" if path else str(key), value) for key, value in body.items())
+    elif isinstance(body, list | tuple):
+        pairs = ((f"{path}[{place}]", value) for place, value in enumerate(body))
+    return next(filter(None, (_place(value, is_it, where) for where, value in pairs)), "")

@@ -1,0 +1,153 @@
+"""The answer to one request: its headers, and its body's bytes as they come.
+
+The body is read with `raw.read1`: requests' own `iter_lines` and
+`iter_content` hold back a body that ends with its connection until it ends.
+What is left out: what the bytes mean, beyond whether they are JSON.
+"""
+
+import contextlib
+import io
+import socket
+import time
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from rawllm import connections, envelopes, errors, failures
+from rawllm.deadlines import Watch
+from rawllm.objects import parse
+
+if TYPE_CHECKING:
+    import requests
+
+_READ = 65536  # bytes asked for at once; what is there is returned at once
+_DRAIN_SECONDS = 0.05  # how long the rest after `[DONE]` may take
+
+
+class Reply:
+    """The answer to one request: its headers, and its body's bytes as they come."""
+
+    def __init__(
+        self,
+        response: "requests.Response",
+        call: failures.Call,
+        watch: Watch,
+        sock: socket.socket | None,
+    ) -> None:
+        self.response = response
+        self.call = call
+        self.watch = watch
+        self.retries_taken = 0
+        self._raw = response.raw
+        self._sock = sock
+        self._closed = False
+        headers = response.headers
+        #: Whether the body says itself where it ends. One that does not ends
+        #: with its connection, and nobody knows whether that was all.
+        self.framed = "Content-Length" in headers or bool(getattr(self._raw, "chunked", False))
+
+    def read1(self) -> bytes:
+        """The next bytes of the body, as soon as there are any; `b""` at its end.
+
+        Raises `APIConnectionError` where the body breaks off, and
+        `APITimeoutError` after too long a silence or past a limit.
+        """
+        try:
+            data: bytes = self._raw.read1(_READ, decode_content=True)
+        except (AttributeError, *connections.TROUBLE) as trouble:
+            # An AttributeError: another thread closed the response meanwhile.
+            if isinstance(trouble, AttributeError) and not self._closed:
+                raise
+            raise self._broken(connections.event(trouble), trouble) from trouble
+        if not data:
+            if self._closed or self.watch.passed():
+                raise self._broken("dropped")
+            self.watch.stop()
+        return data
+
+    def _broken(
+        self, event: str, trouble: BaseException | None = None
+    ) -> errors.APIConnectionError:
+        event = self.watch.passed() or ("closed" if self._closed else event)
+        self.close()
+        return failures.no_response(self.call, event, connections.cause(trouble))
+
+    def read(self, limit: int, start: bytes = b"") -> bytes:
+        """The whole body, `start` of which has been read; then `response.content` has it too.
+
+        Raises `APIResponseValidationError` for one of more than `limit` bytes.
+        """
+        body = bytearray(start)
+        while data := self.read1():
+            body += data
+            if len(body) > limit:
+                self.close()
+                raise failures.not_the_protocol(
+                    self.call, self.response, bytes(body[:200]), f"more than {limit} bytes", "long"
+                )
+        return self._keep(bytes(body))
+
+    def read_error(self) -> str:
+        """The text of an error's body, as far as it came and is of use."""
+        body = bytearray()
+        with contextlib.suppress(errors.APIConnectionError):
+            while len(body) < _READ and (data := self.read1()):
+                body += data
+        return self._keep(bytes(body)).decode("utf-8", "replace")
+
+    def _keep(self, body: bytes) -> bytes:
+        """Give the body that was read past requests back to its response."""
+        self._raw.close()
+        self.response.raw = io.BytesIO(body)
+        return self.response.content
+
+    def json(self, body: bytes) -> Any:
+        """The JSON that `body` is.
+
+        Raises `APIStatusError` if it is an error in spite of its 200, and
+        `APIResponseValidationError` if it is no JSON.
+        """
+        text = body.decode("utf-8-sig", "replace")
+        try:
+            value = parse(text)
+        except RecursionError:
+            raise self.invalid(body, "JSON nested too deep") from None
+        except ValueError as error:
+            if not text.strip():
+                raise self.invalid(body, "an empty body") from None
+            kind = "HTML" if text.lstrip().startswith("<") else "what is not JSON"
+            raise self.invalid(body, kind) from error
+        if envelopes.is_error(value):
+            raise failures.status(self.call, self.response, text, datetime.now(timezone.utc))
+        return value
+
+    def invalid(
+        self, body: bytes, why: str, hint: str | None = None
+    ) -> errors.APIResponseValidationError:
+        """The exception for a success whose `body` is not what the protocol says."""
+        return failures.not_the_protocol(self.call, self.response, body, why, hint)
+
+    def drain(self) -> None:
+        """Read what is left, if it comes at once, so that the connection can be used again.
+
+        A server that says `[DONE]` and keeps the connection open is not waited
+        for. The next request on the connection sets its own timeout.
+        """
+        until = time.monotonic() + _DRAIN_SECONDS
+        if self._sock is not None:
+            with contextlib.suppress(errors.APIConnectionError, OSError):
+                self._sock.settimeout(_DRAIN_SECONDS)
+                while self.read1():
+                    if time.monotonic() > until:
+                        break
+                else:
+                    return
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection, unless the body has been read to its end."""
+        if not self._closed:
+            self._closed = True
+            # First the socket: closing the response waits for a thread that reads.
+            self.watch.shut()
+            self.watch.stop()
+            self.response.close()

@@ -1,0 +1,83 @@
+"""`/models`: what the server offers."""
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from rawllm import answers
+from rawllm.answers import Model, ModelDeleted, ModelList
+from rawllm.raw import RawResponse
+
+if TYPE_CHECKING:
+    from rawllm.client import Client
+
+
+class RawModels:
+    """The same calls, answered with the HTTP answer as it came."""
+
+    def __init__(self, client: "Client") -> None:
+        self._client = client
+
+    def list(self, **options: Any) -> RawResponse[ModelList]:
+        """All models."""
+        return self._client.call("GET", "/models", _list, options=options)
+
+    def retrieve(self, model: str, **options: Any) -> RawResponse[Model]:
+        """One model."""
+        return self._client.call("GET", _path(model), lambda raw: _one(raw, model), options=options)
+
+    def delete(self, model: str, **options: Any) -> RawResponse[ModelDeleted]:
+        """The deletion of one model."""
+        return self._client.call("DELETE", _path(model), _deleted, options=options)
+
+
+class Models:
+    """The models of the server."""
+
+    def __init__(self, client: "Client") -> None:
+        self._client = client
+
+    @property
+    def with_raw_response(self) -> RawModels:
+        """The same calls, answered with the HTTP answer as it came."""
+        return RawModels(self._client)
+
+    def list(self, **options: Any) -> ModelList:
+        """All models; iterate the list or its `data`."""
+        return self.with_raw_response.list(**options).parse()
+
+    def retrieve(self, model: str, **options: Any) -> Model:
+        """One model.
+
+        llama-server, vLLM and llama-cpp-python have no such path: they raise
+        `NotFoundError`, and `list()` shows what they have.
+        """
+        return self.with_raw_response.retrieve(model, **options).parse()
+
+    def delete(self, model: str, **options: Any) -> ModelDeleted:
+        """Delete a model of one's own (OpenAI: a fine-tuned one)."""
+        return self.with_raw_response.delete(model, **options).parse()
+
+
+def _path(model: str) -> str:
+    if not isinstance(model, str) or not model:
+        raise ValueError("the model's id must be a str that is not empty")
+    return f"/models/{quote(model, safe='/:@')}"
+
+
+def _list(raw: RawResponse[ModelList]) -> ModelList:
+    return raw.answer(ModelList, "data", answers.models)
+
+
+def _one(raw: RawResponse[Model], model: str) -> Model:
+    answer = raw.answer(Model)
+    if isinstance(answer.get("data"), list):
+        # quirk(mlx-lm): answers with the list of the models that match.
+        matches = [item for item in answer["data"] if item.get("id") == model]
+        if not matches:
+            raise raw.reply.invalid(raw.content, f"a list without {model}", "model")
+        answer = Model.declare(matches[0])
+    return answer
+
+
+def _deleted(raw: RawResponse[ModelDeleted]) -> ModelDeleted:
+    return raw.answer(ModelDeleted)

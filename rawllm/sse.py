@@ -1,0 +1,144 @@
+"""Server-Sent Events: bytes in, events out, and back.
+
+No I/O happens here. Feed the decoder whatever the network gives, cut
+anywhere; it hands back every event those bytes complete, in time linear in
+the bytes. What is pending when the bytes end is not an event (on a body that
+ends with its connection it may be half a one). Reconnection is left out: a
+chat answer cannot be resumed.
+
+Specification: https://html.spec.whatwg.org/multipage/server-sent-events.html
+
+>>> list(Decoder().feed(b"data: hello\\n\\n"))
+[Event(data='hello', event='message', id='')]
+"""
+
+import re
+from typing import NamedTuple
+
+_BOM = b"\xef\xbb\xbf"
+_LINE_END = re.compile("\r\n|\r|\n")  # not str.splitlines(): U+2028 is data
+_UNFIT = re.compile("[\r\n\0]")
+
+
+class Event(NamedTuple):
+    """One event. `id` is the last one the stream named, of this event or before."""
+
+    data: str
+    event: str = "message"
+    id: str = ""
+
+
+class EventTooLongError(ValueError):
+    """An event exceeds the decoder's `max_event_bytes`."""
+
+
+class Decoder:
+    """Turn the bytes of one event stream into events.
+
+    >>> decoder = Decoder()
+    >>> decoder.feed(b'data: {"a"')
+    []
+    >>> decoder.feed(b": 1}\\n\\ndata: [DONE]\\n\\n")
+    [Event(data='{"a": 1}', event='message', id=''), Event(data='[DONE]', event='message', id='')]
+
+    Raises `EventTooLongError` when the lines of one event, complete or not,
+    come to more than `max_event_bytes`.
+    """
+
+    def __init__(self, max_event_bytes: int | None = None) -> None:
+        self.max_event_bytes = max_event_bytes
+        #: Milliseconds to wait before reconnecting, where the server said so.
+        self.retry: int | None = None
+        #: The last line whose field the specification does not know. It makes
+        #: no event, but may hold the words of an error.
+        self.ignored = ""
+        self._at_start = True
+        self._after_cr = False
+        self._tail = bytearray()  # the line that has no end yet
+        self._data: list[str] = []
+        self._event = ""
+        self._id = ""
+        self._size = 0  # bytes in `_tail` and `_data`
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that `data` completes, often none."""
+        if self._at_start:
+            data = self._without_bom(data)
+        if not data:
+            return []
+        if self._after_cr:
+            # The CR ended the line without waiting; this LF belongs to it.
+            data = data.removeprefix(b"\n")
+        self._after_cr = data.endswith(b"\r")
+        events: list[Event] = []
+        for line in data.splitlines(keepends=True):  # of bytes: at CR LF, CR and LF only
+            self._size += len(line)
+            if self.max_event_bytes is not None and self._size > self.max_event_bytes:
+                raise EventTooLongError(f"an event of more than {self.max_event_bytes} bytes")
+            if line[-1] not in b"\r\n":  # which only the last line lacks
+                self._tail += line
+            elif self._tail:
+                self._line(bytes(self._tail + line), events)
+                self._tail.clear()
+            else:
+                self._line(line, events)
+        return events
+
+    def _without_bom(self, data: bytes) -> bytes:
+        """`data` less a leading byte order mark, for which three bytes must be awaited."""
+        data = bytes(self._tail + data)
+        self._tail.clear()
+        if len(data) < len(_BOM) and _BOM.startswith(data):
+            self._tail += data
+            return b""
+        self._at_start = False
+        return data.removeprefix(_BOM)
+
+    def _line(self, line: bytes, events: list[Event]) -> None:
+        # Each line is decoded by itself: CR and LF never occur inside a UTF-8
+        # sequence, so this equals decoding the stream first, and is bounded.
+        text = line.rstrip(b"\r\n").decode("utf-8", "replace")
+        if not text:
+            self._dispatch(events)
+            return
+        name, _, value = text.partition(":")
+        value = value.removeprefix(" ")
+        if name == "data":
+            self._data.append(value)
+            return
+        self._size -= len(line)
+        if name == "event":
+            self._event = value
+        elif name == "id":
+            if "\0" not in value:
+                self._id = value
+        elif name == "retry":
+            if value.isascii() and value.isdigit() and len(value) < 20:  # longer is no time
+                self.retry = int(value)
+        elif name:  # without a name it is a comment
+            self.ignored = text
+
+    def _dispatch(self, events: list[Event]) -> None:
+        if self._data:
+            events.append(Event("\n".join(self._data), self._event or "message", self._id))
+        self._data.clear()
+        self._event = ""
+        self._size = 0
+
+
+def encode(event: Event) -> bytes:
+    r"""The bytes of `event`, which `Decoder` turns back into it.
+
+    A CR or CR LF in the data arrives as LF, as the format has it. Raises
+    `ValueError` for a name or an id that the format cannot carry.
+
+    >>> encode(Event("one\ntwo", event="note"))
+    b'event: note\ndata: one\ndata: two\n\n'
+    """
+    for text in (event.event, event.id):
+        if _UNFIT.search(text):
+            raise ValueError(f"an event's name and id hold no CR, LF or NUL: {text!r}")
+    lines = [f"event: {event.event}"] if event.event != "message" else []
+    lines += [f"id: {event.id}"] if event.id else []
+    lines += [f"data: {line}" for line in _LINE_END.split(event.data)]
+    return ("\n".join(lines) + "\n\n").encode()

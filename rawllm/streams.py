@@ -1,0 +1,297 @@
+"""A streamed answer: its chunks as they come, its text, and the whole of it at the end.
+
+Bytes become events (`sse.py`), events chunks, chunks the answer (`fold.py`);
+here the three are put together, every error in a stream becomes an exception
+that holds the partial answer, and the end is judged: a stream that stops
+early never looks like a short answer.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from rawllm import envelopes, errors, failures, sse
+from rawllm.answers import ChatCompletion, ChatCompletionChunk, Completion
+from rawllm.fold import Fold, unfold
+from rawllm.objects import Object, parse
+
+if TYPE_CHECKING:
+    import requests
+    from typing_extensions import Self
+
+    from rawllm.replies import Reply
+
+Chunk = TypeVar("Chunk", bound=Object)
+
+_BLANK = b"\xef\xbb\xbf\r\n"  # a byte order mark and empty lines
+
+
+class Stream(Generic[Chunk]):
+    """The chunks of one answer.
+
+    Iterate it, or `text`. Leaving the loop early closes the connection, so
+    that the server stops generating, also while the stream is kept; after a
+    whole answer the connection is used again.
+
+    Raises, while it is read: `StreamAPIError` for an error in the stream,
+    `IncompleteStreamError` if the answer was cut short by whatever it was,
+    `StreamError` for what is not the protocol; each with `.partial`.
+    """
+
+    _chunk: ClassVar[type[Object]]
+    _whole: ClassVar[type[ChatCompletion] | type[Completion]]
+
+    def __init__(
+        self, reply: "Reply", *, expected: int = 1, strict: bool = True, limit: int = 1 << 28
+    ) -> None:
+        self._reply = reply
+        self._expected = expected
+        self._strict = strict
+        self._limit = limit
+        self._decoder = sse.Decoder(limit)
+        self._fold = Fold(self._whole)
+        self._events: deque[sse.Event] = deque()
+        self._ready: deque[Any] = deque()
+        self._head = b""  # the first bytes, up to one that shows what the body is
+        self._sniffed = False
+        self._chunks = 0
+        self._silent = True  # no content, reasoning or tool call has come
+        self._over = False
+        #: Whether the answer has come to its end and is whole.
+        self.finished = False
+        if "event-stream" not in reply.response.headers.get("Content-Type", ""):
+            # Perhaps an error or a whole answer: then it is raised, or known, now.
+            self._ready.extend(self._next())
+
+    @property
+    def response(self) -> "requests.Response":
+        """The HTTP response: its status and headers. Its body is this stream."""
+        return self._reply.response
+
+    def __iter__(self) -> Iterator[Chunk]:
+        # A fresh generator, which nobody else holds: dropped at a `break`, it
+        # closes the stream, although the caller may still have the stream.
+        try:
+            while chunk := self._next():
+                yield chunk[0]
+        finally:
+            self.close()
+
+    def __next__(self) -> Chunk:
+        for chunk in self._next():
+            return chunk
+        raise StopIteration
+
+    def __enter__(self) -> "Self":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection, unless the answer has been read to its end."""
+        if not self._over:
+            self._reply.close()
+
+    @property
+    def text(self) -> Iterator[str]:
+        """The pieces of text as they come, of the first choice where there are several."""
+        for chunk in self:
+            for choice in _choices(chunk):
+                if choice.get("index") in (0, None) and (piece := _text(choice)):
+                    yield piece
+
+    def _completion(self) -> Any:
+        """The whole answer, the rest of which is read first."""
+        for _ in self:
+            pass
+        return self._fold.completion
+
+    # --- one chunk ----------------------------------------------------------
+
+    def _next(self) -> tuple[()] | tuple[Any]:
+        """The next chunk alone in a tuple, an empty tuple at the end."""
+        if self._ready:
+            return (self._ready.popleft(),)
+        if self._chunks:
+            self._reply.watch.waiting()
+        try:
+            while not self._over:
+                if not self._events:
+                    self._pull()
+                elif chunk := self._take(self._events.popleft()):
+                    return (chunk,)
+            return ()
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self._reply.watch.arrived()
+
+    def _pull(self) -> None:
+        """Read some bytes; at the body's end judge the answer."""
+        try:
+            data = self._reply.read1()
+        except errors.APIConnectionError as error:
+            self._end(error)
+            return
+        if not data:
+            self._end()
+            return
+        if not self._sniffed:
+            self._head += data
+            seen = self._head.lstrip(_BLANK)
+            if seen[:1] in (b"{", b"[", b"<"):  # which begin no event
+                self._take_whole(self._reply.read(self._limit, self._head))
+                return
+            self._sniffed = bool(seen) or len(self._head) > 200
+        try:
+            self._events.extend(self._decoder.feed(data))
+        except sse.EventTooLongError as error:
+            raise self._wrong(f"{error}; max_response_bytes= says how much is accepted") from None
+
+    def _take(self, event: sse.Event) -> Any:
+        """The chunk that `event` is, `None` if it is none."""
+        data = event.data
+        if data.startswith("[DONE]"):
+            self._end(done=True)
+            return None
+        if event.event == "error":
+            raise self._failure(data)
+        try:
+            value = parse(data)
+        except (ValueError, RecursionError):
+            # quirk(litellm): a keep-alive may be an event without data.
+            if not data.strip():
+                return None
+            raise self._wrong(f"an event that is not JSON: {data[:200]}") from None
+        if value is None:
+            # quirk(llama-server): of several prompts each begins with `data: null`.
+            return None
+        if envelopes.is_error(value):
+            raise self._failure(data)
+        if type(value) is not Object:
+            raise self._wrong(f"an event that is no JSON object: {data[:200]}")
+        return self._add(value, len(data))
+
+    def _add(self, value: Object, size: int) -> Any:
+        chunk = self._chunk.declare(value)
+        self._chunks += 1
+        self._fold.add(chunk, size)
+        if self._fold.failed is not None:
+            raise self._failure(self._fold.failed.to_json())
+        if self._fold.size > self._limit:
+            raise self._wrong(f"a text of more than {self._limit} bytes (max_response_bytes=)")
+        if self._silent and any(map(_says_something, _choices(chunk))):
+            self._silent = False
+            self._reply.watch.answering()
+        return chunk
+
+    # --- the end ------------------------------------------------------------
+
+    def _end(self, error: errors.APIConnectionError | None = None, *, done: bool = False) -> None:
+        """No more chunks will come. Judge whether the answer is whole."""
+        if done:
+            self._reply.drain()
+        else:
+            self._reply.close()
+        framed = self._reply.framed and error is None
+        verdict = self._fold.verdict(done=done, framed=framed, expected=self._expected)
+        self.finished = self._over = verdict == "whole"
+        if self.finished:
+            return
+        if self._decoder.ignored.startswith("error"):
+            # quirk(llama-server): older ones name the field `error` instead of
+            # `data`, which a decoder that follows the specification drops.
+            raise self._failure(self._decoder.ignored.partition(":")[2])
+        if not self._chunks and error is None and not done:
+            self._nothing()
+        if error is not None:
+            raise self._incomplete(error.message.removeprefix(f"{self._reply.call.line}: ")) from (
+                error
+            )
+        if self._strict:
+            hint = "failed generation" if self._fold.nameless else "cut"
+            raise self._incomplete(f"no finish_reason came\n{self._reply.call.hint(hint)}")
+        self._over = True
+
+    def _nothing(self) -> None:
+        """The body is over and held no chunk: it may not be a stream at all."""
+        head = self._head.lstrip(_BLANK)
+        event_stream = "event-stream" in self.response.headers.get("Content-Type", "")
+        if event_stream and (head or not self._reply.framed):
+            return
+        hint = "empty stream" if event_stream else None
+        raise self._reply.invalid(head, "no event" if head else "an empty body", hint)
+
+    def _take_whole(self, body: bytes) -> None:
+        """The server ignored `stream` and sent JSON; or it is not the protocol at all."""
+        value = self._reply.json(body)
+        if type(value) is not Object or not isinstance(value.get("choices"), list):
+            raise self._reply.invalid(body, "JSON without choices")
+        self._ready.append(self._add(unfold(value), len(body)))
+        self._over = self.finished = True
+
+    # --- what went wrong ----------------------------------------------------
+
+    def _failure(self, text: str) -> errors.StreamAPIError:
+        return failures.in_stream(
+            self._reply.call, self.response, text.strip(), self._fold.completion
+        )
+
+    def _incomplete(self, why: str) -> errors.IncompleteStreamError:
+        return failures.incomplete(self._reply.call, why, self._fold.completion)
+
+    def _wrong(self, what: str) -> errors.StreamError:
+        message = f"{self._reply.call.line}: the stream holds {what}"
+        return errors.StreamError(message, partial=self._fold.completion)
+
+
+class ChatStream(Stream[ChatCompletionChunk]):
+    """A streamed chat."""
+
+    _chunk = ChatCompletionChunk
+    _whole = ChatCompletion
+
+    @property
+    def completion(self) -> ChatCompletion:
+        """The whole answer, the rest of which is read first. It raises what iterating does."""
+        return self._completion()  # type: ignore[no-any-return]
+
+
+class CompletionStream(Stream[Completion]):
+    """A streamed legacy completion."""
+
+    _chunk = Completion
+    _whole = Completion
+
+    @property
+    def completion(self) -> Completion:
+        """The whole answer, the rest of which is read first. It raises what iterating does."""
+        return self._completion()  # type: ignore[no-any-return]
+
+
+def _choices(chunk: Object) -> list[Object]:
+    choices = chunk.get("choices")
+    listed = choices if isinstance(choices, list) else []
+    return [choice for choice in listed if isinstance(choice, Object)]
+
+
+def _text(choice: Object) -> str:
+    delta = choice.get("delta")
+    text = delta.text if isinstance(delta, Object) else choice.get("text")
+    return text if isinstance(text, str) else ""
+
+
+def _says_something(choice: Object) -> bool:
+    """Whether a choice brings content, reasoning or a tool call."""
+    delta = choice.get("delta")
+    if not isinstance(delta, Object):
+        return bool(choice.get("text"))
+    return bool(delta.text or delta.reasoning_text or delta.tool_calls)

@@ -1,0 +1,282 @@
+"""One HTTP exchange: the only file that imports requests.
+
+A `Transport` owns the session with its pool of connections; `send` sends a
+request, tries again as `retries.py` says, and returns a `Reply` once the
+headers of a success are in. What is left out: the body, which is the reply's.
+"""
+
+import logging
+import os
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from http.cookiejar import DefaultCookiePolicy
+from random import random
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import requests.adapters
+import requests.auth
+import urllib3
+import urllib3.connection
+
+from rawllm import connections, envelopes, errors, failures, retries, urls
+from rawllm.connections import TROUBLE, wire
+from rawllm.deadlines import Watch
+from rawllm.keys import Guarded, Key
+from rawllm.replies import Reply
+from rawllm.settings import Limits, Request
+
+logger = logging.getLogger("rawllm")
+
+_MOST_REDIRECTS = 5
+_CONNECTIONS = 128  # kept for reuse; more may be open at a time
+
+
+class Transport:
+    """A session and its connections, for many threads and after a fork.
+
+    A `session` of the caller's keeps its own rules (proxies, netrc, cookies,
+    adapters, auth); `proxies`, `verify` and `cert` apply where given.
+    """
+
+    def __init__(
+        self,
+        session: requests.Session | None = None,
+        *,
+        proxies: dict[str, str] | None = None,
+        verify: bool | str | None = None,
+        cert: str | tuple[str, str] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._given = session
+        self._proxies = proxies
+        self._verify = verify
+        self._cert = cert
+        self._sleep = sleep
+        self._known_proxies: dict[str, dict[str, str]] = {}
+        self._lock = threading.Lock()
+        self._own: requests.Session | None = None
+        self._pid = 0
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        session = self._given or self._own
+        if session is not None:
+            session.close()
+
+    def send(self, request: Request, limits: Limits, call: failures.Call) -> "Reply":
+        """The answer to `request`, its headers read and its status a success.
+
+        Raises `APIStatusError` for any other status, `APIConnectionError` or
+        `APITimeoutError` where there is none, after the retries of `limits`.
+        """
+        start = time.monotonic()
+        watch = Watch(limits.deadline, limits.first_token_timeout, limits.idle_timeout)
+        patience = retries.Patience(
+            limits.max_retries, limits.loading_timeout, limits.retry_timeouts
+        )
+        while True:
+            try:
+                reply = self._follow(request, limits, call, watch)
+            except _FailedError as failed:
+                elapsed = time.monotonic() - start
+                pause = patience.pause(failed.failure, failed.headers, _now(), elapsed, random())
+                left = watch.left()
+                if pause is None or (left is not None and pause >= left):
+                    watch.stop()
+                    raise failed.error from failed.error.__cause__
+                reason = str(failed.error).partition("\n")[0]
+                logger.info("retry %d in %.2f s: %s", patience.taken, pause, reason)
+            else:
+                reply.retries_taken = patience.taken
+                return reply
+            self._sleep(pause)
+
+    def _follow(
+        self, request: Request, limits: Limits, call: failures.Call, watch: Watch
+    ) -> "Reply":
+        """The reply, after redirects that may be followed.
+
+        requests itself would turn a redirected POST into a GET. 307 and 308
+        keep the method, and the same origin may have the key.
+        """
+        for left in range(_MOST_REDIRECTS, -1, -1):
+            reply = self._exchange(request, limits, call, watch)
+            response = reply.response
+            if 200 <= response.status_code < 300:
+                return reply
+            target = urljoin(request.url, response.headers.get("Location", ""))
+            may = response.status_code in (307, 308) and left
+            if not may or urls.origin(target) != urls.origin(request.url):
+                break
+            reply.read_error()
+            request = request._replace(url=target, query=Guarded())
+        text = reply.read_error()
+        error = failures.status(call, response, text, _now())
+        event = retries.event(
+            response.status_code,
+            response.headers,
+            quota=envelopes.is_quota(envelopes.parse(text)),
+            loading=isinstance(error, errors.ModelLoadingError),
+        )
+        raise _FailedError(error, retries.Failure(event), response.headers)
+
+    def _exchange(
+        self, request: Request, limits: Limits, call: failures.Call, watch: Watch
+    ) -> "Reply":
+        """Send once; the reply has its headers."""
+        session = self._session()
+        left = watch.left()
+        connect = limits.connect
+        if left is not None:
+            connect = max(min(left, connect or left), 0.001)
+        prepared = _prepared(session, request, ours=session is not self._given)
+        wire.start(watch)
+        try:
+            settings = self._settings(session, request.url)
+            timeout = (connect, limits.read)
+            response = session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
+            response.request = _without_secrets(prepared)
+            response.url = call.url
+            return Reply(response, call, watch, wire.sock)
+        except TROUBLE as trouble:
+            if isinstance(trouble, requests.RequestException):
+                trouble.request = _without_secrets(prepared)
+            event = watch.passed() or connections.event(trouble)
+            error = failures.no_response(call, event, connections.cause(trouble))
+            error.__cause__ = trouble
+            known = "deadline" if event.endswith("_timeout") else event
+            raise _FailedError(error, retries.Failure(known, wire.reused, wire.begun), {}) from (
+                trouble
+            )
+        finally:
+            wire.start(None)
+
+    def _session(self) -> requests.Session:
+        """The caller's session, or ours: a new one after a fork, whose sockets are the parent's."""
+        if self._given is not None:
+            return self._given
+        with self._lock:
+            if self._own is None or self._pid != os.getpid():
+                self._own = _new_session()
+                self._pid = os.getpid()
+            return self._own
+
+    def _settings(self, session: requests.Session, url: str) -> dict[str, Any]:
+        if session is self._given:
+            return dict(
+                session.merge_environment_settings(
+                    url, self._proxies or {}, True, self._verify, self._cert
+                )
+            )
+        settings = {"stream": True, "cert": self._cert}
+        return settings | {"proxies": self._proxies_for(url), "verify": self._verify_ours()}
+
+    def _verify_ours(self) -> bool | str:
+        if self._verify is not None:
+            return self._verify
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+        return bundle or True
+
+    def _proxies_for(self, url: str) -> dict[str, str]:
+        """The proxies of the environment, read once an origin; none on this machine."""
+        if self._proxies is not None:
+            return self._proxies
+        place = urls.origin(url)
+        if place not in self._known_proxies:
+            local = urls.is_loopback(urlsplit(url).hostname or "")
+            self._known_proxies[place] = {} if local else requests.utils.get_environ_proxies(url)
+        return self._known_proxies[place]
+
+
+class _FailedError(Exception):
+    """One try failed. `error` is what the caller will see if it was the last."""
+
+    def __init__(
+        self, error: errors.APIError, failure: retries.Failure, headers: Mapping[str, str]
+    ) -> None:
+        super().__init__()
+        self.error = error
+        self.failure = failure
+        self.headers = headers
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """requests' adapter over connections that note their socket."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = connections.POOLS
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        if type(manager) is urllib3.ProxyManager:  # SOCKS has connections of its own
+            manager.pool_classes_by_scheme = connections.POOLS
+        return manager
+
+
+class _Auth(requests.auth.AuthBase):
+    """Sets the key's header at the last moment. Without a key it still keeps netrc out."""
+
+    def __init__(self, key: Key, login: Key) -> None:
+        self._key = key
+        self._login = login
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if "Authorization" not in request.headers:
+            if self._key:
+                request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
+            elif self._login:
+                encoded = b64encode(self._login.reveal().encode()).decode()
+                request.headers["Authorization"] = f"Basic {encoded}"
+        return request
+
+
+def _new_session() -> requests.Session:
+    session = requests.Session()
+    session.headers.clear()
+    # Without the environment: its netrc would replace the key, its proxies
+    # apply to this machine. What it says of proxies and CAs is read by us.
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    adapter = _Adapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session
+
+
+def _prepared(
+    session: requests.Session, request: Request, *, ours: bool
+) -> requests.PreparedRequest:
+    """The request as it will be sent. Only here does a key become a header."""
+    auth = _Auth(request.key, request.login)
+    # A caller's session keeps its own auth; without a key from us, its netrc too.
+    yields = not ours and (session.auth or not (request.key or request.login))
+    return session.prepare_request(
+        requests.Request(
+            request.method,
+            request.url,
+            headers=request.headers,
+            params=request.query,
+            data=request.body,
+            auth=None if yields else auth,
+        )
+    )
+
+
+def _without_secrets(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+    """A copy that can be kept in a response or an exception, and pickled."""
+    safe = prepared.copy()
+    safe.url = urls.shown(prepared.url or "")
+    for name in safe.headers:
+        if urls.is_secret(name):
+            safe.headers[name] = "***"
+    return safe
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

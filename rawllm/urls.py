@@ -1,0 +1,118 @@
+"""Addresses: the base URL repaired, paths joined to it, secrets kept out of texts.
+
+Pure functions over strings. What is left out: looking anything up.
+
+>>> repaired(" localhost:11434/v1/chat/completions ")
+'http://localhost:11434/v1'
+>>> shown("https://me:secret@example.org/v1?key=secret&q=1")
+'https://example.org/v1?key=***&q=1'
+"""
+
+import ipaddress
+import re
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+#: Where OpenAI's own API lives, the base URL without any other.
+OPENAI = "https://api.openai.com/v1"
+
+_ENDPOINT = re.compile(r"/(chat/completions|completions|embeddings|models|responses)$")
+_SECRET = re.compile(r"auth|key|token|secret|cookie|password|signature|^sig$", re.IGNORECASE)
+_PORTS = {"http": 80, "https": 443}
+
+
+def repaired(base_url: str) -> str:
+    """`base_url` as it was meant: with a scheme, without blanks, slash or endpoint at its end.
+
+    Without a scheme it is http for hosts of this machine, numeric addresses
+    and names without a dot, and https for all others. Raises `ValueError` for
+    what cannot be the address of a server.
+    """
+    url = "".join(base_url.split())
+    if "://" not in url:
+        host = urlsplit("//" + url).hostname or ""
+        plain = is_loopback(host) or _is_address(host) or "." not in host
+        url = ("http://" if plain else "https://") + url
+    parts = urlsplit(url)
+    try:
+        fits = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"base_url must look like http://localhost:11434/v1, not {shown(base_url)!r}"
+        )
+    path = _ENDPOINT.sub("", parts.path.rstrip("/")).rstrip("/")
+    return parts._replace(path=path, fragment="").geturl()
+
+
+def joined(base_url: str, path: str) -> str:
+    """The address of `path`: behind the base URL's own path, or `path` where it is whole.
+
+    >>> joined("http://localhost:8000/v1", "/models")
+    'http://localhost:8000/v1/models'
+    """
+    if "://" in path:
+        return path
+    base = urlsplit(base_url)
+    path, _, query = path.partition("?")
+    query = "&".join(q for q in (base.query, query) if q)
+    return base._replace(path=f"{base.path.rstrip('/')}/{path.lstrip('/')}", query=query).geturl()
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port.
+
+    >>> origin("https://API.openai.com/v1") == origin("https://api.openai.com:443/")
+    True
+    """
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}:{parts.port or _PORTS.get(parts.scheme, '')}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this machine.
+
+    >>> is_loopback("localhost"), is_loopback("127.0.0.2"), is_loopback("example.org")
+    (True, True, False)
+    """
+    name = host.strip("[]").rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):  # RFC 6761 section 6.3
+        return True
+    if not _is_address(name):
+        return False
+    address = ipaddress.ip_address(name)
+    return address.is_loopback or address.is_unspecified  # 0.0.0.0 connects to this machine
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def shown(url: str) -> str:
+    """`url` as it may stand in a text: without user, password and the values of secrets."""
+    parts = urlsplit(url.strip())
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    safe = [(name, "***" if is_secret(name) else value) for name, value in query]
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=host, query=urlencode(safe, safe="*/:,")).geturl()
+
+
+def is_secret(name: str) -> bool:
+    """Whether the header or query parameter of this name holds a secret."""
+    return _SECRET.search(name) is not None
+
+
+def without_login(url: str) -> tuple[str, str]:
+    """`url` without the `user:password@` of its host, and that part.
+
+    >>> without_login("http://me:pass%21@localhost/v1")
+    ('http://localhost/v1', 'me:pass!')
+    """
+    parts = urlsplit(url)
+    login, _, host = parts.netloc.rpartition("@")
+    return parts._replace(netloc=host).geturl(), unquote(login)
