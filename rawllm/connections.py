@@ -28,13 +28,16 @@ class Wire(threading.local):
 
     watch: Watch | None = None
     sock: socket.socket | None = None
-    #: Whether the connection had carried an earlier request.
+    #: Whether there is a connection, TLS included.
+    connected = False
+    #: Whether it had carried an earlier request.
     reused = False
     #: Whether the answer's status line had come.
     begun = False
 
     def start(self, watch: Watch | None) -> None:
-        self.watch, self.sock, self.reused, self.begun = watch, None, False, False
+        self.watch, self.sock = watch, None
+        self.connected = self.reused = self.begun = False
 
 
 wire = Wire()
@@ -73,6 +76,7 @@ class _HTTPConnection(urllib3.connection.HTTPConnection):
         super().close()
 
     def _note(self) -> None:
+        wire.connected = True
         # TLS within TLS, through a proxy, has no socket of its own to shut.
         if wire.watch is not None and isinstance(self.sock, socket.socket):
             wire.sock = self.sock
@@ -95,24 +99,27 @@ class HTTPSPool(urllib3.HTTPSConnectionPool):
 POOLS: dict[str, type[urllib3.HTTPConnectionPool]] = {"http": HTTPPool, "https": HTTPSPool}
 
 #: The kinds of exception and the event in `retries.RULES` each is; the first that fits holds.
-_KINDS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
-    ((urllib3.exceptions.ProxyError,), "proxy"),
-    ((socket.gaierror,), "dns"),
-    ((ssl.SSLCertVerificationError,), "tls"),
-    ((urllib3.exceptions.ConnectTimeoutError,), "connect timeout"),
-    ((ConnectionRefusedError,), "refused"),
-    ((urllib3.exceptions.ReadTimeoutError, TimeoutError), "timeout"),
-    ((ssl.SSLEOFError, ConnectionError, http.client.IncompleteRead), "dropped"),
-    ((ssl.SSLError,), "plain"),
-    ((urllib3.exceptions.NewConnectionError,), "unreachable"),
+_KINDS: tuple[tuple[type[BaseException], str], ...] = (
+    (urllib3.exceptions.ProxyError, "proxy"),
+    (socket.gaierror, "dns"),
+    (ssl.SSLCertVerificationError, "tls"),
+    (ConnectionRefusedError, "refused"),
+    (urllib3.exceptions.NewConnectionError, "unreachable"),
+    (urllib3.exceptions.ConnectTimeoutError, "connect timeout"),
+    (urllib3.exceptions.ReadTimeoutError, "timeout"),
+    (TimeoutError, "timeout"),
+    (ssl.SSLEOFError, "dropped"),
+    (ConnectionError, "dropped"),
+    (http.client.IncompleteRead, "dropped"),
+    (ssl.SSLError, "plain"),
 )
 
 
 def event(trouble: BaseException) -> str:
     """Which event of `retries.RULES` an exception is, by the innermost ones it wraps."""
     chain = list(_chain(trouble))
-    for kinds, name in _KINDS:
-        if any(isinstance(link, kinds) for link in chain):
+    for kind, name in _KINDS:
+        if any(isinstance(link, kind) for link in chain):
             return name
     return "protocol"
 

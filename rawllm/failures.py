@@ -56,6 +56,7 @@ _EVENTS = {
     "first_token_timeout": "no content came within first_token_timeout",
     "idle_timeout": "no chunk came within idle_timeout",
     "dns": "the host's name could not be resolved",
+    "handshake": "the TLS handshake was not answered",
     "tls": "TLS failed",
     "plain": "TLS failed",
     "proxy": "the proxy failed",
@@ -63,12 +64,14 @@ _EVENTS = {
     "closed": "close() was called",
 }
 
-_TIMEOUTS = ("connect timeout", "timeout", "deadline", "first_token_timeout", "idle_timeout")
+_LIMITS = ("deadline", "first_token_timeout", "idle_timeout")
+_TIMEOUTS = (*_LIMITS, "connect timeout", "handshake", "timeout")
 
 _HINTS = {
     "connect timeout": "unreachable",
     "first_token_timeout": "deadline",
     "idle_timeout": "deadline",
+    "handshake": "plain",
     "protocol": "not the protocol",
 }
 
@@ -76,7 +79,9 @@ _HINTS = {
 def no_response(call: Call, event: str, cause: str = "") -> errors.APIConnectionError:
     """The exception for a call without a whole HTTP response."""
     kind = errors.APITimeoutError if event in _TIMEOUTS else errors.APIConnectionError
-    words = f"{call.line}: {_EVENTS[event]}" + (f" ({_short(cause)})" if cause else "")
+    # What the reader of a socket sees that we shut down ourselves means nothing.
+    detail = f" ({_short(cause)})" if cause and event not in (*_LIMITS, "closed") else ""
+    words = f"{call.line}: {_EVENTS[event]}{detail}"
     return kind(f"{words}\n{call.hint(_HINTS.get(event, event))}")
 
 

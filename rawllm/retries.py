@@ -51,6 +51,7 @@ RULES: tuple[tuple[str, bool | None, bool | None, str], ...] = (
     ("proxy", ANY, ANY, NEVER),
     ("deadline", ANY, ANY, NEVER),
     ("plain", ANY, ANY, NEVER),
+    ("handshake", ANY, ANY, NEVER),
     ("protocol", ANY, ANY, NEVER),
     # An error answered.
     ("quota", ANY, ANY, NEVER),

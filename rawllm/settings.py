@@ -136,9 +136,9 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         "OpenAI-Organization": given["organization"] or environ.get("OPENAI_ORG_ID"),
         "OpenAI-Project": given["project"] or environ.get("OPENAI_PROJECT_ID"),
     }
-    connect, read = CONNECT_TIMEOUT, READ_TIMEOUT
-    if not isinstance(given["timeout"], Omit):
-        connect, read = timeouts(given["timeout"])
+    timeout = given["timeout"]
+    default = (CONNECT_TIMEOUT, READ_TIMEOUT)
+    connect, read = timeouts(default if isinstance(timeout, Omit) else timeout)
     return Settings(
         base_url=base_url,
         key=key,

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from rawllm import envelopes, errors, failures, sse
-from rawllm.answers import ChatCompletion, ChatCompletionChunk, Completion
+from rawllm.answers import ChatCompletion, ChatCompletionChunk, Completion, Delta
 from rawllm.fold import Fold, unfold
 from rawllm.objects import Object, parse
 
@@ -79,9 +79,10 @@ class Stream(Generic[Chunk]):
             self.close()
 
     def __next__(self) -> Chunk:
-        for chunk in self._next():
-            return chunk
-        raise StopIteration
+        chunk = self._next()
+        if not chunk:
+            raise StopIteration
+        return chunk[0]
 
     def __enter__(self) -> "Self":
         return self
@@ -115,7 +116,7 @@ class Stream(Generic[Chunk]):
 
     # --- one chunk ----------------------------------------------------------
 
-    def _next(self) -> tuple[()] | tuple[Any]:
+    def _next(self) -> tuple[Chunk, ...]:
         """The next chunk alone in a tuple, an empty tuple at the end."""
         if self._ready:
             return (self._ready.popleft(),)
@@ -285,13 +286,12 @@ def _choices(chunk: Object) -> list[Object]:
 
 def _text(choice: Object) -> str:
     delta = choice.get("delta")
-    text = delta.text if isinstance(delta, Object) else choice.get("text")
+    text = delta.text if isinstance(delta, Delta) else choice.get("text")
     return text if isinstance(text, str) else ""
 
 
 def _says_something(choice: Object) -> bool:
     """Whether a choice brings content, reasoning or a tool call."""
     delta = choice.get("delta")
-    if not isinstance(delta, Object):
-        return bool(choice.get("text"))
-    return bool(delta.text or delta.reasoning_text or delta.tool_calls)
+    more = isinstance(delta, Delta) and (delta.reasoning_text or delta.tool_calls)
+    return bool(_text(choice) or more)

@@ -146,7 +146,11 @@ class Transport:
         except TROUBLE as trouble:
             if isinstance(trouble, requests.RequestException):
                 trouble.request = _without_secrets(prepared)
-            event = watch.passed() or connections.event(trouble)
+            event = connections.event(trouble)
+            if event == "timeout" and not wire.connected and session is not self._given:
+                # In the TLS handshake, which a server that speaks plain HTTP never answers.
+                event = "handshake"
+            event = watch.passed() or event
             error = failures.no_response(call, event, connections.cause(trouble))
             error.__cause__ = trouble
             known = "deadline" if event.endswith("_timeout") else event
