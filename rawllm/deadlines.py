@@ -39,8 +39,7 @@ class Watch:
         limits = {"deadline": deadline, "first_token_timeout": first_token_timeout}
         self._ends = {name: start + limit for name, limit in limits.items() if limit is not None}
         self._lock = threading.Lock()
-        self._stopped = threading.Event()
-        self._started = False
+        self._stopped: threading.Event | None = None  # of the thread, where there is one
         self._socket: weakref.ref[socket.socket] | None = None
         self._passed: str | None = None
 
@@ -62,12 +61,12 @@ class Watch:
         """From now on this is the socket that the call waits for."""
         with self._lock:
             self._socket = weakref.ref(sock)
-            begin = not self._started and (bool(self._ends) or self._idle is not None)
-            self._started = self._started or begin
+            begin = self._stopped is None and (bool(self._ends) or self._idle is not None)
+            if begin:
+                self._stopped = threading.Event()
         if begin:
-            threading.Thread(
-                target=_watch, args=(weakref.ref(self), self._stopped), daemon=True
-            ).start()
+            watched = (weakref.ref(self), self._stopped)
+            threading.Thread(target=_watch, args=watched, daemon=True).start()
         self._look()
 
     def answering(self) -> None:
@@ -88,10 +87,12 @@ class Watch:
                 self._ends.pop("idle_timeout", None)
 
     def stop(self) -> None:
-        """The call is over, or its socket is no longer its own."""
+        """The call is over, or its socket is no longer its own: until the next `attach`."""
         with self._lock:
             self._socket = None
-        self._stopped.set()
+            if self._stopped is not None:
+                self._stopped.set()
+            self._stopped = None
 
     def shut(self) -> None:
         """End whatever waits for the socket, in whichever thread, and let the server know."""

@@ -34,25 +34,32 @@ class Fields:
         return self.kept[name].value if name in self.kept else None
 
     def values(self) -> dict[str, Any]:
-        return {name: kept.value for name, kept in self.kept.items()}
+        values = {name: kept.value for name, kept in self.kept.items()}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 class _Last:
     """The last value wins, but lists grow. (A number is a count, never a piece.)"""
 
     def __init__(self) -> None:
-        self.value: Any = None
+        self._value: Any = None
 
     def add(self, value: Any) -> None:
-        if isinstance(value, list) and isinstance(self.value, list):
-            self.value += value
+        if isinstance(value, list) and isinstance(self._value, list):
+            self._value += value
         else:
-            # A copy, because the caller holds the chunk that this list came in.
-            self.value = value[:] if isinstance(value, list) else value
+            self._value = _copied(value)  # the caller holds the chunk that this list came in
+
+    @property
+    def value(self) -> Any:
+        return _copied(self._value)
 
 
 class _Said:
-    """Said once, however often repeated: role, id, type and name are never joined."""
+    """Said once, however often repeated: role, id, type and name are never joined.
+
+    The empty text says nothing, as null does.
+    """
 
     def __init__(self) -> None:
         self.value: Any = None
@@ -72,20 +79,18 @@ class _Text:
         if isinstance(value, str):
             self._text.write(value)
         else:
-            self._end_part()
+            self._parts += self._last_part()
+            self._text = StringIO()
             self._parts += value if isinstance(value, list) else [value]
 
-    def _end_part(self) -> None:
-        if text := self._text.getvalue():
-            self._parts.append(Object({"type": "text", "text": text}))
-            self._text = StringIO()
+    def _last_part(self) -> list[Any]:
+        """The text that came after the parts, as a part."""
+        text = self._text.getvalue()
+        return [Object({"type": "text", "text": text})] if text else []
 
     @property
     def value(self) -> Any:
-        if not self._parts:
-            return self._text.getvalue()
-        self._end_part()
-        return self._parts[:]
+        return self._parts + self._last_part() if self._parts else self._text.getvalue()
 
 
 class _Arguments:
@@ -114,7 +119,7 @@ class _Arguments:
     def are_whole(self) -> bool:
         try:
             json.loads(self.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
         return True
 
@@ -235,6 +240,10 @@ MESSAGE: dict[str, Callable[[], Any]] = {
     "function_call": _Function,
     "audio": _Audio,
 }
+
+
+def _copied(value: Any) -> Any:
+    return value[:] if isinstance(value, list) else value
 
 
 def _text(value: Any) -> str:

@@ -46,9 +46,8 @@ class Fold:
         """Take one chunk, whose event was `event_bytes` long."""
         for name, value in chunk.items():
             if name == "choices":
-                for place, choice in enumerate(value if isinstance(value, list) else ()):
-                    if isinstance(choice, Object):
-                        self._add_choice(choice, place, event_bytes)
+                for place, choice in enumerate(_objects(value)):
+                    self._add_choice(choice, place, event_bytes)
             elif value is not None and not (name in _SAID_ONCE and self._head.get(name)):
                 # Usage is the last one (vLLM's continuous counts grow), and so is
                 # any field of a server's own (llama-server's `timings`).
@@ -129,19 +128,25 @@ class _Choice:
 def unfold(whole: Object) -> Object:
     """The one chunk that says what a whole answer says, for a server that ignored `stream`."""
     choices = []
-    for choice in whole["choices"] or ():
+    for choice in _objects(whole["choices"]):
         fields = {name: value for name, value in choice.items() if name != "message"}
         if "message" in choice:
             delta = Object(_words(choice))
-            calls = delta.get("tool_calls")
-            if isinstance(calls, list):
-                delta["tool_calls"] = [Object({"index": i} | c) for i, c in enumerate(calls)]
+            if calls := delta.get("tool_calls"):
+                indexed = enumerate(_objects(calls))
+                delta["tool_calls"] = [Object({"index": place} | call) for place, call in indexed]
             fields["delta"] = delta
         choices.append(Object(fields))
     chunk = Object(whole | {"choices": choices})
     if chunk.get("object") == "chat.completion":
         chunk["object"] = "chat.completion.chunk"
     return chunk
+
+
+def _objects(value: Any) -> list[Object]:
+    """The objects of the list that `value` should be."""
+    listed = value if isinstance(value, list) else ()
+    return [item for item in listed if isinstance(item, Object)]
 
 
 def _words(choice: Object) -> Object:
@@ -158,7 +163,7 @@ def _weight(fields: Object, event_bytes: int) -> int:
     weight = 0
     for name, value in fields.items():
         if isinstance(value, str):
-            weight += len(value) if value.isascii() else len(value.encode("utf-8", "replace"))
+            weight += len(value) if value.isascii() else len(value.encode(errors="replace"))
         elif isinstance(value, (dict, list)) and value and name not in ("delta", "message"):
             weight += event_bytes
     return weight

@@ -88,7 +88,7 @@ class Object(dict[str, Any]):
                 return self[name]
             except KeyError:
                 raise AttributeError(
-                    f"this {type(self).__name__} has no {name!r}; its keys: {', '.join(self)}"
+                    f"this {type(self).__name__} has no {name!r}; its keys: {', '.join(self.keys())}"
                 ) from None
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -105,7 +105,7 @@ class Object(dict[str, Any]):
 
     def __dir__(self) -> Iterator[str]:
         yield from super().__dir__()
-        yield from self
+        yield from self.keys()
 
     @property
     def model_extra(self) -> dict[str, Any]:

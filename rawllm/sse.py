@@ -97,7 +97,7 @@ class Decoder:
     def _line(self, line: bytes, events: list[Event]) -> None:
         # Each line is decoded by itself: CR and LF never occur inside a UTF-8
         # sequence, so this equals decoding the stream first, and is bounded.
-        text = line.rstrip(b"\r\n").decode("utf-8", "replace")
+        text = line.rstrip(b"\r\n").decode(errors="replace")
         if not text:
             self._dispatch(events)
             return

@@ -118,22 +118,20 @@ class Stream(Generic[Chunk]):
 
     def _next(self) -> tuple[Chunk, ...]:
         """The next chunk alone in a tuple, an empty tuple at the end."""
-        if self._ready:
-            return (self._ready.popleft(),)
         if self._chunks:
             self._reply.watch.waiting()
         try:
-            while not self._over:
-                if not self._events:
+            while not self._ready and not self._over:
+                if self._events:
+                    self._take(self._events.popleft())
+                else:
                     self._pull()
-                elif chunk := self._take(self._events.popleft()):
-                    return (chunk,)
-            return ()
         except BaseException:
             self.close()
             raise
         finally:
             self._reply.watch.arrived()
+        return (self._ready.popleft(),) if self._ready else ()
 
     def _pull(self) -> None:
         """Read some bytes; at the body's end judge the answer."""
@@ -157,12 +155,12 @@ class Stream(Generic[Chunk]):
         except sse.EventTooLongError as error:
             raise self._wrong(f"{error}; max_response_bytes= says how much is accepted") from None
 
-    def _take(self, event: sse.Event) -> Any:
-        """The chunk that `event` is, `None` if it is none."""
+    def _take(self, event: sse.Event) -> None:
+        """Make `event` a chunk that is ready, if it is one."""
         data = event.data
         if data.startswith("[DONE]"):
             self._end(done=True)
-            return None
+            return
         if event.event == "error":
             raise self._failure(data)
         try:
@@ -170,18 +168,18 @@ class Stream(Generic[Chunk]):
         except (ValueError, RecursionError):
             # quirk(litellm): a keep-alive may be an event without data.
             if not data.strip():
-                return None
+                return
             raise self._wrong(f"an event that is not JSON: {data[:200]}") from None
         if value is None:
             # quirk(llama-server): of several prompts each begins with `data: null`.
-            return None
+            return
         if envelopes.is_error(value):
             raise self._failure(data)
         if type(value) is not Object:
             raise self._wrong(f"an event that is no JSON object: {data[:200]}")
-        return self._add(value, len(data))
+        self._add(value, len(data))
 
-    def _add(self, value: Object, size: int) -> Any:
+    def _add(self, value: Object, size: int) -> None:
         chunk = self._chunk.declare(value)
         self._chunks += 1
         self._fold.add(chunk, size)
@@ -192,7 +190,7 @@ class Stream(Generic[Chunk]):
         if self._silent and any(map(_says_something, _choices(chunk))):
             self._silent = False
             self._reply.watch.answering()
-        return chunk
+        self._ready.append(chunk)
 
     # --- the end ------------------------------------------------------------
 
@@ -236,7 +234,7 @@ class Stream(Generic[Chunk]):
         value = self._reply.json(body)
         if type(value) is not Object or not isinstance(value.get("choices"), list):
             raise self._reply.invalid(body, "JSON without choices")
-        self._ready.append(self._add(unfold(value), len(body)))
+        self._add(unfold(value), len(body))
         self._over = self.finished = True
 
     # --- what went wrong ----------------------------------------------------

@@ -456,6 +456,7 @@ def test_a_stream_that_is_read_keeps_the_server_busy(
 def test_a_killed_server_leaves_the_answer_so_far(
     connect: Connect, doomed_server: LlamaServer
 ) -> None:
+    client = connect(doomed_server.base_url)
     pieces = []
 
     def read() -> None:
@@ -464,7 +465,6 @@ def test_a_killed_server_leaves_the_answer_so_far(
             if len(pieces) == 20:
                 doomed_server.kill()
 
-    client = connect(doomed_server.base_url)
     with pytest.raises(IncompleteStreamError) as failure:
         read()
     text = "".join(pieces)
