@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rawllm import payloads, settings, urls
+from rawllm import payloads, settings
 from rawllm.keys import Guarded, Key
 from rawllm.payloads import Omit, omit
 from rawllm.raw import RawResponse
@@ -69,10 +69,10 @@ class Client:
         key = Key(api_key)
         del api_key  # a traceback that prints the locals must not show it
         key.check()
-        base_url, login = urls.without_login((base_url or "").strip())
+        base_url, login, query = settings.address(base_url or "")
         given = {
             "base_url": base_url,
-            "login": Key(login),
+            "login": login,
             "api_key": key,
             "organization": organization,
             "project": project,
@@ -81,7 +81,7 @@ class Client:
             "loading_timeout": loading_timeout,
             "retry_timeouts": retry_timeouts,
             "headers": Guarded(default_headers or {}),
-            "query": Guarded(default_query or {}),
+            "query": Guarded({**query, **(default_query or {})}),
             "strict_streams": strict_streams,
             "max_response_bytes": max_response_bytes,
         }
@@ -100,7 +100,8 @@ class Client:
         self._transport = Transport(**self._wire)
 
     def __repr__(self) -> str:
-        return f"<rawllm.Client {self.base_url}>"
+        made = "_settings" in vars(self)  # a traceback may print one that is being made
+        return f"<rawllm.Client {self.base_url if made else '(not made yet)'}>"
 
     # --- resources ----------------------------------------------------------
 
@@ -184,8 +185,9 @@ class Client:
             given["api_key"] = Key(changes.pop("api_key"))
             given["api_key"].check()
         if "base_url" in changes:
-            given["base_url"], login = urls.without_login(changes.pop("base_url") or "")
-            given["login"] = Key(login)
+            address = settings.address(changes.pop("base_url") or "")
+            given["base_url"], given["login"], query = address
+            given["query"] = Guarded({**given["query"], **query})
         for name in ("headers", "query"):
             old = changes.pop(f"set_default_{name}", given[name])
             given[name] = Guarded({**old, **(changes.pop(f"default_{name}", None) or {})})

@@ -121,7 +121,8 @@ def event(trouble: BaseException) -> str:
     for kind, name in _KINDS:
         if any(isinstance(link, kind) for link in chain):
             return name
-    return "protocol"
+    # requests raises a bare OSError for one thing alone: no such file of certificates.
+    return "tls" if type(trouble) is OSError else "protocol"
 
 
 def _chain(trouble: BaseException | None) -> Iterator[BaseException]:

@@ -83,35 +83,42 @@ CODES: dict[str, int] = {
 }
 
 #: How servers say that a prompt is too long, and the counts if they give them.
+#: (Bounded, so that a body made to be slow to search is not.)
 _TOO_LONG = tuple(
     re.compile(pattern, re.IGNORECASE | re.DOTALL)
     for pattern in (
         # llama-server: server-context.cpp
-        r"request \((?P<prompt>\d+) tokens\) exceeds the available context size"
-        r" \((?P<context>\d+) tokens\)",
+        r"request \((?P<prompt>\d{1,12}) tokens\) exceeds the available context size"
+        r" \((?P<context>\d{1,12}) tokens\)",
         # vLLM; LiteLLM passes it on
-        r"maximum context length is (?P<context>\d+) tokens.*?prompt contains"
-        r"(?: at least)? (?P<prompt>\d+) input tokens",
+        r"maximum context length is (?P<context>\d{1,12}) tokens.{0,300}?prompt contains"
+        r"(?: at least)? (?P<prompt>\d{1,12}) input tokens",
         # OpenAI, llama-cpp-python, older vLLM: of a sum the part in the messages counts
-        r"maximum context length is (?P<context>\d+) tokens.*?"
-        r"(?:\((?P<prompt>\d+) in the (?:messages|prompt)|resulted in (?P<prompt2>\d+) tokens)",
-        r"maximum context length is (?P<context>\d+)",
+        r"maximum context length is (?P<context>\d{1,12}) tokens.{0,300}?(?:"
+        r"\((?P<prompt>\d{1,12}) in the (?:messages|prompt)"
+        r"|resulted in (?P<prompt2>\d{1,12}) tokens)",
+        r"maximum context length is (?P<context>\d{1,12})",
         r"ContextWindowExceeded",  # LiteLLM
         r"exceeds the (?:available |maximum )?context (?:length|size|window)",  # Ollama, others
-        r"loaded with context length of only (?P<context>\d+) tokens",  # LM Studio
+        r"loaded with context length of only (?P<context>\d{1,12}) tokens",  # LM Studio
         r"greater than the context length",  # LM Studio
     )
 )
+
+_STATUS = re.compile("[45][0-9][0-9]")
+_LOADING = re.compile(r"\bloading\b", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^>]*>\s*([^<\s][^<]*)</title", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>")
 
 
 def parse(text: str) -> Envelope:
     """What an error's body says, whatever its shape."""
     try:
-        value = parse_json(text)
+        return envelope(parse_json(text))
     except (ValueError, RecursionError):
-        words = _words_of_html(text) if text.lstrip()[:1] == "<" else text.strip()
-        return Envelope(words, text.strip() or None)
-    return envelope(value)
+        text = text.strip()
+        words = _words_of_html(text) if text.startswith("<") else text
+        return Envelope(words, text or None)
 
 
 def envelope(value: Any) -> Envelope:
@@ -141,12 +148,14 @@ def is_error(value: Any) -> bool:
 def status_of(found: Envelope) -> int | None:
     """The HTTP status that an error without one stands for, from its code or type."""
     for name in (found.code, found.type):
-        if name and name.isascii() and name.isdigit() and 400 <= int(name[:4]) <= 599:
+        if name and _STATUS.fullmatch(name):
             return int(name)
         if name and name.lower() in CODES:
             return CODES[name.lower()]
-    # quirk(lmstudio): says it in words alone.
-    return 404 if found.message.startswith("Unexpected endpoint") else None
+    # quirk(lmstudio): says both in words alone, with a 200 or in a stream.
+    if found.message.startswith("Unexpected endpoint"):
+        return 404
+    return 400 if context_length(found) else None
 
 
 def error_class(status: int, found: Envelope) -> type[errors.APIStatusError]:
@@ -158,7 +167,7 @@ def error_class(status: int, found: Envelope) -> type[errors.APIStatusError]:
         status = status_of(found) or status
     if status == 400 and context_length(found):
         return errors.ContextLengthExceededError
-    if status == 503 and re.search(r"\bloading\b", found.message, re.IGNORECASE):
+    if status == 503 and is_loading(found):
         return errors.ModelLoadingError
     default = errors.InternalServerError if status >= 500 else errors.APIStatusError
     return STATUSES.get(status, default)
@@ -175,6 +184,11 @@ def context_length(found: Envelope) -> ContextLength | None:
             prompt = counts.get("prompt") or counts.get("prompt2")
             return ContextLength(_count(prompt), _count(counts.get("context")))
     return ContextLength(None, None) if found.code == "context_length_exceeded" else None
+
+
+def is_loading(found: Envelope) -> bool:
+    """Whether a 503 says that the model is still being loaded."""
+    return _LOADING.search(found.message) is not None
 
 
 def is_quota(found: Envelope) -> bool:
@@ -205,8 +219,8 @@ def _dotted(place: list[Any]) -> str:
 
 def _words_of_html(page: str) -> str:
     """A page's title, else its text."""
-    title = re.search(r"<title[^>]*>(.*?)</title", page, re.IGNORECASE | re.DOTALL)
-    text = title[1] if title else re.sub(r"<[^<>]*>", " ", page)
+    title = _TITLE.search(page)
+    text = title[1] if title else _TAG.sub(" ", page)
     return " ".join(html.unescape(text).split())
 
 

@@ -5,6 +5,7 @@ the server's own words where it has any, and what can be done about it. What
 is left out: deciding what happened, which `transport.py` and `streams.py` do.
 """
 
+import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
@@ -31,10 +32,12 @@ class Call(NamedTuple):
 
     @property
     def line(self) -> str:
+        """What every text begins with."""
         return f"{self.method} {self.url}"
 
     @property
     def server(self) -> str | None:
+        """Which server it may be, by its port."""
         return hints.server_at(urlsplit(self.base_url).port)
 
     def hint(self, situation: str, server: str | None = None, **facts: object) -> str:
@@ -109,9 +112,11 @@ def status(
 def _status_hint(
     call: Call, code: int, headers: Mapping[str, str], found: envelopes.Envelope
 ) -> str | None:
-    if 300 <= code < 400:
-        location = urljoin(call.url, headers.get("Location", ""))
-        return call.hint("redirect", location=urls.shown(location))
+    if 300 <= code < 400 and "Location" in headers:
+        location = headers["Location"]
+        with contextlib.suppress(ValueError):  # it cannot be taken apart
+            location = urljoin(call.url, location)
+        return call.hint("redirect", location=_short(urls.shown(location)))
     base_path = urlsplit(call.base_url).path
     path = urlsplit(call.url).path.removeprefix(base_path)
     situation = hints.situation(code, found, path=path, base_path=base_path)

@@ -9,7 +9,7 @@
 import re
 from collections.abc import Mapping
 
-from rawllm.envelopes import Envelope, context_length, is_quota
+from rawllm.envelopes import Envelope, context_length, is_loading, is_quota
 
 #: Default ports of the servers, from their sources.
 PORTS = {11434: "ollama", 1234: "lmstudio", 8000: "vllm", 8080: "llama-server", 4000: "litellm"}
@@ -81,7 +81,8 @@ HINTS: dict[tuple[str, str | None], str] = {
 }
 
 _NO_MODEL = re.compile(
-    r"model\b.*\b(not found|not exist|not available)|invalid model name|no models? (is )?loaded",
+    r"model\b.{0,300}?\b(not found|not exist|not available)"
+    r"|invalid model name|no models? (is )?loaded",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -121,6 +122,6 @@ def situation(status: int, found: Envelope, *, path: str, base_path: str) -> str
         if not base_path.endswith("/v1"):
             return "v1"
         return "retrieve" if path.startswith("/models/") else "path"
-    if status == 503 and "loading" in found.message.lower():
+    if status == 503 and is_loading(found):
         return "loading"
     return {401: "key", 407: "proxy"}.get(status)

@@ -29,8 +29,9 @@ class Key:
     def __repr__(self) -> str:
         return "Key('***')" if self else "Key(None)"
 
-    def __reduce__(self) -> tuple[type["Key"], tuple[None]]:
-        return Key, (None,)
+    def __reduce__(self) -> tuple[type["Key"], tuple[str | None]]:
+        # That there is to be no key is no secret.
+        return Key, (None if self else self._text,)
 
     @property
     def given(self) -> bool:
@@ -87,4 +88,8 @@ class Guarded(dict[str, Any]):
         return repr({k: "***" if urls.is_secret(k) else v for k, v in self.items()})
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Guarded, ({k: v for k, v in self.items() if not urls.is_secret(k)},)
+        return Guarded, (self.public(),)
+
+    def public(self) -> dict[str, Any]:
+        """Those that are no secrets."""
+        return {k: v for k, v in self.items() if not urls.is_secret(k)}

@@ -87,8 +87,9 @@ class Object(dict[str, Any]):
             try:
                 return self[name]
             except KeyError:
+                keys = ", ".join(self.keys())  # iterating a ModelList gives no keys
                 raise AttributeError(
-                    f"this {type(self).__name__} has no {name!r}; its keys: {', '.join(self.keys())}"
+                    f"this {type(self).__name__} has no {name!r}; its keys: {keys}"
                 ) from None
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -2,7 +2,8 @@
 
 Parameters the protocol will have tomorrow, or one server alone has, go out as
 given. `None` is not sent (mlx-lm refuses nulls); a null that is meant goes
-through `extra_body`, which wins over all else. No default is sent for anything the caller left open.
+through `extra_body`, which wins over all else. No default is sent for anything
+the caller left open.
 
 Specification: https://platform.openai.com/docs/api-reference
 
@@ -63,7 +64,7 @@ def chat(model: str, messages: Messages, **params: Any) -> dict[str, Any]:
         raise TypeError(f"messages must be a str or a list of dicts, not {_kind(messages)}")
     for place, message in enumerate(messages):
         if not isinstance(message, Mapping):
-            raise TypeError(f"messages[{place}] must be a dict, not {_kind(message)}")
+            raise TypeError(f"messages[{place}] must be a dict, not {type(message).__name__}")
     return _body(model=model, messages=messages, **params)
 
 
@@ -81,8 +82,10 @@ def choices_asked(body: Mapping[str, Any]) -> int:
     """How many choices the answer to `body` has: `n` of them for each prompt."""
     n = body.get("n")
     prompt = body.get("prompt")
-    several = isinstance(prompt, list | tuple) and not all(isinstance(p, int) for p in prompt)
-    return (n if isinstance(n, int) else 1) * (len(prompt) if prompt and several else 1)
+    prompts = 1
+    if isinstance(prompt, list | tuple) and not all(isinstance(p, int) for p in prompt):
+        prompts = len(prompt)
+    return (n if isinstance(n, int) else 1) * prompts
 
 
 def serialize(body: Any) -> bytes:
@@ -127,6 +130,8 @@ def _input(name: str, value: Any) -> Any:
 
 def _kind(value: Any) -> str:
     name = type(value).__name__
+    if isinstance(value, bytes | bytearray):
+        return f"{name} (decode it)"
     return f"{name} (make a list of it)" if isinstance(value, Iterable) else name
 
 

@@ -113,7 +113,8 @@ class RawResponse(Generic[Parsed]):
             answer = tidy(answer) if tidy else answer
         except ValueError as error:
             raise self._reply.invalid(self.content, f"JSON that cannot be read, {error}") from None
-        if needs and not isinstance(answer.get(needs), list):
+        listed = answer.get(needs) if needs else []
+        if not isinstance(listed, list) or not all(isinstance(item, Object) for item in listed):
             raise self._reply.invalid(self.content, f"JSON without a list of {needs}")
         answer._request_id = self.request_id
         return answer

@@ -36,9 +36,10 @@ RULES: tuple[tuple[str, bool | None, bool | None, str], ...] = (
     ("dropped", ANY, True, NEVER),
     ("timeout", ANY, True, NEVER),
     # No connection was made: the server may be restarting.
-    ("refused", ANY, False, BACKOFF),
-    ("unreachable", ANY, False, BACKOFF),
-    ("connect timeout", ANY, False, BACKOFF),
+    ("refused", ANY, ANY, BACKOFF),
+    ("unreachable", ANY, ANY, BACKOFF),
+    ("connect timeout", ANY, ANY, BACKOFF),
+    ("handshake", ANY, ANY, BACKOFF),
     # The server closed an idle connection while the request was on its way
     # (uvicorn and llama-server after 5 s): it never saw the request.
     ("dropped", True, False, AT_ONCE),
@@ -51,7 +52,6 @@ RULES: tuple[tuple[str, bool | None, bool | None, str], ...] = (
     ("proxy", ANY, ANY, NEVER),
     ("deadline", ANY, ANY, NEVER),
     ("plain", ANY, ANY, NEVER),
-    ("handshake", ANY, ANY, NEVER),
     ("protocol", ANY, ANY, NEVER),
     # An error answered.
     ("quota", ANY, ANY, NEVER),
@@ -96,15 +96,14 @@ class Patience:
             action = BACKOFF
         if action == AT_ONCE and self._done[AT_ONCE] >= MOST_AT_ONCE:
             action = BACKOFF
-        done = self._done.get(action, 0)
         pause: float | None = None
         if action == AT_ONCE:
             pause = 0.0
-        elif action == BACKOFF and done < self._max_retries:
-            pause = delay(done, headers, now, random)
+        elif action == BACKOFF and self._done[BACKOFF] < self._max_retries:
+            pause = delay(self._done[BACKOFF], headers, now, random)
         elif action == LOADING:
             # Looked at every 2 s at the most, since it may be ready at any time.
-            pause = delay(min(done, 2), headers, now, random)
+            pause = delay(min(self._done[LOADING], 2), headers, now, random)
             if pause is not None and elapsed + pause > self._loading_timeout:
                 pause = None
         if pause is not None:
@@ -115,9 +114,9 @@ class Patience:
 def rule(failure: Failure) -> str:
     """What the table says of `failure`."""
     for event, reused, begun, action in RULES:
-        if event == failure.event and reused in (ANY, failure.reused):
-            if begun in (ANY, failure.begun):
-                return action
+        fits = reused in (ANY, failure.reused) and begun in (ANY, failure.begun)
+        if event == failure.event and fits:
+            return action
     raise KeyError(failure.event)
 
 
@@ -133,7 +132,7 @@ def event(
         return "bad request"
     if loading:
         return "loading"
-    asked = headers.get("x-should-retry", "").lower()
+    asked = headers.get("x-should-retry")
     if asked in ("true", "false"):
         return "busy" if asked == "true" else "status"
     return "busy" if status in (408, 409, 429) or status >= 500 else "status"
@@ -156,27 +155,26 @@ def delay(
     True
     """
     asked = retry_after(headers, now)
-    if asked is not None and asked > MAX_RETRY_AFTER:
-        return None
-    if asked is not None and asked > 0:
-        return asked
-    return min(0.5 * 2.0 ** min(retry, 4), 8.0) * (1 - 0.25 * random)
+    if asked:
+        return asked if asked <= MAX_RETRY_AFTER else None
+    return 0.5 * 2.0 ** min(retry, 4) * (1 - 0.25 * random)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """The seconds a server asks to wait, `None` where it asks for none.
+    """The seconds a server asks to wait, 0 for what is past, `None` where it does not ask.
 
     RFC 9110 section 10.2.3: a number of seconds or a date; OpenAI also sends
     milliseconds. `now` must know its time zone if a date is to be read.
     """
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
-            seconds = float(headers.get(name, "")) * unit
-        except ValueError:
+            seconds = float(headers[name]) * unit
+        except (KeyError, ValueError):
             continue
         if math.isfinite(seconds):
-            return seconds
+            return max(seconds, 0.0)
     try:
-        return (parsedate_to_datetime(headers.get("retry-after", "")) - now).total_seconds()
-    except (TypeError, ValueError):  # no date, or one without a time zone
+        seconds = (parsedate_to_datetime(headers["retry-after"]) - now).total_seconds()
+    except (KeyError, TypeError, ValueError, OverflowError):  # no date, or without a time zone
         return None
+    return max(seconds, 0.0)

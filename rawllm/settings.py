@@ -19,6 +19,9 @@ Timeout = float | tuple[float | None, float | None] | None
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 600.0
 
+#: 23 days: a socket counts milliseconds in 32 bits, and 4294968 s would be 0.7 s.
+_LONGEST = 2_000_000.0
+
 
 class Limits(NamedTuple):
     """How long and how often, in seconds; `None` for no limit."""
@@ -70,7 +73,10 @@ class Settings(NamedTuple):
         extra_headers: Mapping[str, Any] | None = None,
         extra_query: Mapping[str, Any] | None = None,
     ) -> Request:
-        """What a call of `path` sends. The key goes to the base URL's origin alone."""
+        """What a call of `path` sends.
+
+        The key goes to the base URL's origin alone, and so do defaults that hold a secret.
+        """
         url = urls.joined(self.base_url, path)
         ours = urls.origin(url) == urls.origin(self.base_url)
         names = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
@@ -81,11 +87,14 @@ class Settings(NamedTuple):
             names["Content-Type"] = "application/json"
         removed = [k.lower() for k, v in (extra_headers or {}).items() if not is_given(v)]
         keyless = not ours or "authorization" in removed
+        headers, query = (
+            (self.headers, self.query) if ours else (self.headers.public(), self.query.public())
+        )
         return Request(
             method=method,
             url=url,
-            headers=merged_headers(names, self.headers, extra_headers or {}),
-            query=Guarded({**self.query, **(extra_query or {})}),
+            headers=merged_headers(names, headers, extra_headers or {}),
+            query=Guarded({**query, **(extra_query or {})}),
             body=body,
             key=Key(None) if keyless else self.key,
             login=Key(None) if keyless else self.login,
@@ -122,14 +131,14 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     are read; an empty one counts as unset.
     """
     named = given["base_url"] or environ.get("OPENAI_BASE_URL", "").strip() or urls.OPENAI
-    address, login = urls.without_login(named)
-    base_url, _, query = urls.repaired(address).partition("?")
+    base_url, login, query = address(named)
+    base_url = urls.repaired(base_url)
+    login = given["login"] or login
     key: Key = given["api_key"]
-    login_key: Key = given["login"] or Key(login)
     withheld = False
-    if not key.given and not login_key:
+    if not key.given and not login:
         key = from_environment(environ, base_url)
-        withheld = not key and bool(environ.get("OPENAI_API_KEY"))
+        withheld = not key and bool(environ.get("OPENAI_API_KEY", "").strip())
         key.check()
     headers = {
         "User-Agent": f"rawllm/{__version__}",
@@ -142,20 +151,27 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     return Settings(
         base_url=base_url,
         key=key,
-        login=login_key,
-        key_state="refused key" if key or login_key else "withheld" if withheld else "no key",
+        login=login,
+        key_state="refused key" if key or login else "withheld" if withheld else "no key",
         headers=merged_headers({}, {k: v for k, v in headers.items() if v}, given["headers"]),
-        query=Guarded({**dict(parse_qsl(query)), **given["query"]}),
+        query=Guarded({**query, **given["query"]}),
         limits=Limits(
             connect,
             read,
             count("max_retries", given["max_retries"], at_least=0),
-            seconds("loading_timeout", given["loading_timeout"]) or 0.0,
+            _loading_timeout(given["loading_timeout"]),
             given["retry_timeouts"],
         ),
         strict_streams=given["strict_streams"],
         max_response_bytes=count("max_response_bytes", given["max_response_bytes"], at_least=1),
     )
+
+
+def address(url: str) -> tuple[str, Key, Guarded]:
+    """A base URL's bare part, the `user:password` in it, and the parameters of its query."""
+    bare, login = urls.without_login(url.strip())
+    bare, _, query = bare.partition("?")
+    return bare, Key(login), Guarded(parse_qsl(query))
 
 
 def merged_headers(*layers: Mapping[str, Any]) -> Guarded:
@@ -173,9 +189,10 @@ def header_value(name: str, value: Any) -> str:
     """`value` if a header can hold it; the error names the header and not its value."""
     if not isinstance(value, str):
         raise TypeError(f"the header {name} must be a str, not {type(value).__name__}")
-    if not value.isprintable() or not all(ord(c) < 256 for c in value):
+    text: str = value.strip()  # blanks around it are no part of it: RFC 9110 section 5.5
+    if not text.isprintable() or not all(ord(c) < 256 for c in text):
         raise ValueError(f"the header {name} holds a line break or a character beyond Latin-1")
-    return value
+    return text
 
 
 def timeouts(timeout: Timeout) -> tuple[float | None, float | None]:
@@ -194,9 +211,16 @@ def seconds(name: str, value: Any) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    if not (value > 0 and math.isfinite(value)):
+    if not 0 < value < math.inf:
         raise ValueError(f"{name} must be above 0 seconds and finite, not {value}; None: no limit")
-    return float(value)
+    return float(min(value, _LONGEST))
+
+
+def _loading_timeout(value: Any) -> float:
+    """0 does not wait at all, `None` has no limit."""
+    if value == 0 and not isinstance(value, bool):
+        return 0.0
+    return seconds("loading_timeout", value) or math.inf
 
 
 def count(name: str, value: Any, *, at_least: int) -> int:

@@ -52,24 +52,24 @@ class Decoder:
         #: The last line whose field the specification does not know. It makes
         #: no event, but may hold the words of an error.
         self.ignored = ""
-        self._at_start = True
-        self._after_cr = False
+        self._skip = _BOM  # what is dropped where the next bytes begin with it
+        self._start = b""  # the next bytes so far, which may yet be `_skip`
         self._tail = bytearray()  # the line that has no end yet
         self._data: list[str] = []
-        self._event = ""
+        self._event = "message"
         self._id = ""
         self._size = 0  # bytes in `_tail` and `_data`
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that `data` completes, often none."""
-        if self._at_start:
-            data = self._without_bom(data)
-        if not data:
+        data = self._start + data
+        if self._skip.startswith(data):  # as nothing at all does, too
+            self._start = data
             return []
-        if self._after_cr:
-            # The CR ended the line without waiting; this LF belongs to it.
-            data = data.removeprefix(b"\n")
-        self._after_cr = data.endswith(b"\r")
+        data = data.removeprefix(self._skip)
+        self._start = b""
+        # A CR ends its line without waiting; an LF that comes next belongs to it.
+        self._skip = b"\n" if data.endswith(b"\r") else b""
         events: list[Event] = []
         for line in data.splitlines(keepends=True):  # of bytes: at CR LF, CR and LF only
             self._size += len(line)
@@ -77,22 +77,12 @@ class Decoder:
                 raise EventTooLongError(f"an event of more than {self.max_event_bytes} bytes")
             if line[-1] not in b"\r\n":  # which only the last line lacks
                 self._tail += line
-            elif self._tail:
-                self._line(bytes(self._tail + line), events)
+                break
+            if self._tail:
+                line = bytes(self._tail + line)
                 self._tail.clear()
-            else:
-                self._line(line, events)
+            self._line(line, events)
         return events
-
-    def _without_bom(self, data: bytes) -> bytes:
-        """`data` less a leading byte order mark, for which three bytes must be awaited."""
-        data = bytes(self._tail + data)
-        self._tail.clear()
-        if len(data) < len(_BOM) and _BOM.startswith(data):
-            self._tail += data
-            return b""
-        self._at_start = False
-        return data.removeprefix(_BOM)
 
     def _line(self, line: bytes, events: list[Event]) -> None:
         # Each line is decoded by itself: CR and LF never occur inside a UTF-8
@@ -108,7 +98,7 @@ class Decoder:
             return
         self._size -= len(line)
         if name == "event":
-            self._event = value
+            self._event = value or "message"
         elif name == "id":
             if "\0" not in value:
                 self._id = value
@@ -120,9 +110,9 @@ class Decoder:
 
     def _dispatch(self, events: list[Event]) -> None:
         if self._data:
-            events.append(Event("\n".join(self._data), self._event or "message", self._id))
+            events.append(Event("\n".join(self._data), self._event, self._id))
         self._data.clear()
-        self._event = ""
+        self._event = "message"
         self._size = 0
 
 

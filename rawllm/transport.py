@@ -147,8 +147,8 @@ class Transport:
             if isinstance(trouble, requests.RequestException):
                 trouble.request = _without_secrets(prepared)
             event = connections.event(trouble)
-            if event == "timeout" and not wire.connected and session is not self._given:
-                # In the TLS handshake, which a server that speaks plain HTTP never answers.
+            if event in ("timeout", "dropped") and not wire.connected and self._given is None:
+                # A server that speaks plain HTTP does not understand the handshake.
                 event = "handshake"
             event = watch.passed() or event
             error = failures.no_response(call, event, connections.cause(trouble))

@@ -15,6 +15,8 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 #: Where OpenAI's own API lives, the base URL without any other.
 OPENAI = "https://api.openai.com/v1"
 
+_WHOLE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_LOGIN = re.compile(r"((?:(?:[a-z][a-z0-9+.-]*:)?//)?)([^/?#]*)@", re.IGNORECASE)
 _ENDPOINT = re.compile(r"/(chat/completions|completions|embeddings|models|responses)$")
 _SECRET = re.compile(r"auth|key|token|secret|cookie|password|signature|^sig$", re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443}
@@ -28,19 +30,19 @@ def repaired(base_url: str) -> str:
     what cannot be the address of a server.
     """
     url = "".join(base_url.split())
-    if "://" not in url:
-        host = urlsplit("//" + url).hostname or ""
-        plain = is_loopback(host) or _is_address(host) or "." not in host
-        url = ("http://" if plain else "https://") + url
-    parts = urlsplit(url)
     try:
+        if not _WHOLE.match(url):
+            host = urlsplit("//" + url).hostname or ""
+            plain = is_loopback(host) or _is_address(host) or "." not in host
+            url = ("http://" if plain else "https://") + url
+        parts = urlsplit(url)
         fits = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number
+    except ValueError:  # a port that is no number, a bracket that does not close
         fits = False
     if not fits:
-        raise ValueError(
-            f"base_url must look like http://localhost:11434/v1, not {shown(base_url)!r}"
-        )
+        # All before the @, wherever it stands: a password may hold what is to end it.
+        seen = shown(base_url.strip().rpartition("@")[2])
+        raise ValueError(f"base_url must look like http://localhost:11434/v1, not {seen!r}")
     path = _ENDPOINT.sub("", parts.path.rstrip("/")).rstrip("/")
     return parts._replace(path=path, fragment="").geturl()
 
@@ -51,7 +53,7 @@ def joined(base_url: str, path: str) -> str:
     >>> joined("http://localhost:8000/v1", "/models")
     'http://localhost:8000/v1/models'
     """
-    if "://" in path:
+    if _WHOLE.match(path):
         return path
     base = urlsplit(base_url)
     path, _, query = path.partition("?")
@@ -95,11 +97,13 @@ def _is_address(host: str) -> bool:
 
 def shown(url: str) -> str:
     """`url` as it may stand in a text: without user, password and the values of secrets."""
-    parts = urlsplit(url.strip())
+    try:
+        parts = urlsplit(without_login(url.strip())[0])
+    except ValueError:  # it cannot be taken apart
+        return url.rpartition("@")[2].partition("?")[0]
     query = parse_qsl(parts.query, keep_blank_values=True)
     safe = [(name, "***" if is_secret(name) else value) for name, value in query]
-    host = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=host, query=urlencode(safe, safe="*/:,")).geturl()
+    return parts._replace(query=urlencode(safe, safe="*/:,"), fragment="").geturl()
 
 
 def is_secret(name: str) -> bool:
@@ -113,6 +117,5 @@ def without_login(url: str) -> tuple[str, str]:
     >>> without_login("http://me:pass%21@localhost/v1")
     ('http://localhost/v1', 'me:pass!')
     """
-    parts = urlsplit(url)
-    login, _, host = parts.netloc.rpartition("@")
-    return parts._replace(netloc=host).geturl(), unquote(login)
+    login = _LOGIN.match(url)
+    return (login[1] + url[login.end() :], unquote(login[2])) if login else (url, "")

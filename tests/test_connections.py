@@ -100,6 +100,7 @@ KINDS: dict[str, tuple[Exception, str, str]] = {
         "protocol",
         "hello",
     ),
+    "no file of certificates": (OSError("invalid path: x.pem"), "tls", "x.pem"),
     "a chunk size that is no number": (ValueError("-5"), "protocol", "-5"),
     "without words": (http.client.HTTPException(), "protocol", "HTTPException"),
 }

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from rawllm import payloads
-from rawllm.answers import ChatCompletion
+from rawllm.answers import ChatCompletion, Message
 from rawllm.payloads import Messages
 from rawllm.raw import RawResponse
 from rawllm.streams import ChatStream
@@ -120,4 +120,5 @@ class Chat:
         )
         if isinstance(answer, ChatStream):
             return answer.text
-        return answer.choices[0].message.text if answer.choices else ""
+        message = answer.choices[0].get("message") if answer.choices else None
+        return message.text if isinstance(message, Message) else ""

@@ -4,7 +4,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import cast
 from urllib.parse import urlsplit
@@ -13,12 +12,17 @@ from .server import url_of
 
 
 class Relay(ThreadingTCPServer):
-    """Passes on every connection to `target`."""
+    """Passes every connection on to `target`, and keeps count."""
 
     def __init__(self, target: tuple[str, int]) -> None:
         super().__init__(("127.0.0.1", 0), _Connection)
         self.target = target
-        self.opened = 0
+        self.connections: list[socket.socket] = []
+
+    @property
+    def base_url(self) -> str:
+        """What a client is given to be counted."""
+        return url_of(self.server_address[1])
 
 
 class _Connection(BaseRequestHandler):
@@ -26,7 +30,7 @@ class _Connection(BaseRequestHandler):
 
     def handle(self) -> None:
         relay = cast("Relay", self.server)
-        relay.opened += 1
+        relay.connections.append(self.request)
         with socket.create_connection(relay.target) as upstream:
             answers = threading.Thread(target=_pump, args=(upstream, self.request))
             answers.start()
@@ -35,7 +39,7 @@ class _Connection(BaseRequestHandler):
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
-    # A side may reset the connection: then there is nothing left to pass on.
+    # Either side may break the connection off: then there is nothing left to pass on.
     with suppress(OSError):
         while data := source.recv(65536):
             sink.sendall(data)
@@ -43,30 +47,20 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
         sink.shutdown(socket.SHUT_WR)
 
 
-@dataclass
-class Counter:
-    """What to connect to, and how often somebody did."""
-
-    relay: Relay
-
-    @property
-    def base_url(self) -> str:
-        return url_of(self.relay.server_address[1])
-
-    @property
-    def connections(self) -> int:
-        return self.relay.opened
-
-
 @contextmanager
-def counting(base_url: str) -> Iterator[Counter]:
-    """A relay to the server at `base_url`. The client must be closed before this ends."""
+def counting(base_url: str) -> Iterator[Relay]:
+    """A relay to the server at `base_url`."""
     address = urlsplit(base_url)
     assert address.hostname is not None
     assert address.port is not None
     with Relay((address.hostname, address.port)) as relay:
         thread = threading.Thread(target=relay.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield Counter(relay)
-        relay.shutdown()
-        thread.join()
+        try:
+            yield relay
+        finally:
+            relay.shutdown()
+            thread.join()
+            for connection in relay.connections:  # those which the client left open
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)

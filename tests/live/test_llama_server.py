@@ -94,7 +94,8 @@ def test_a_chat_has_the_reply(client: OpenAI, streamed: bool) -> None:
         pytest.param({"max_tokens": 11}, id="cut-within-a-character"),
         pytest.param({"stop": [" tiny"]}, id="stop-sequence"),
         pytest.param({"n": 2}, id="two-choices"),
-        pytest.param({"logprobs": True, "top_logprobs": 2}, id="logprobs"),
+        # To its last token: of the end of turn only the whole answer has the probability.
+        pytest.param({"logprobs": True, "top_logprobs": 2, "max_tokens": 5}, id="logprobs"),
         pytest.param({"tools": [WEATHER]}, id="tools-not-called"),
     ],
 )
@@ -369,21 +370,28 @@ def test_a_malformed_request_is_sent_once(
     chat_server: LlamaServer, streamed: bool, body: dict[str, Any], words: str
 ) -> None:
     # The server closes the connection after an error, so that each retry would open another.
-    with counting(chat_server.base_url) as counter, OpenAI(base_url=counter.base_url) as client:
+    with counting(chat_server.base_url) as relay, OpenAI(base_url=relay.base_url) as client:
         with pytest.raises(BadRequestError, match=words):
             chat(client, streamed=streamed, extra_body=body)
-        assert counter.connections == 1
+        assert len(relay.connections) == 1
 
 
 # --- connections ---
 
 
-def test_ten_requests_use_one_connection(chat_server: LlamaServer) -> None:
-    with counting(chat_server.base_url) as counter, OpenAI(base_url=counter.base_url) as client:
+def test_whole_answers_use_one_connection(chat_server: LlamaServer) -> None:
+    with counting(chat_server.base_url) as relay, OpenAI(base_url=relay.base_url) as client:
+        assert {client.chat("tiny", MESSAGES) for _ in range(10)} == {REPLY}
+        assert len(relay.connections) == 1
+
+
+def test_connections_that_the_server_closes_are_replaced(chat_server: LlamaServer) -> None:
+    # After a stream this server promises to keep the connection, and closes it.
+    with counting(chat_server.base_url) as relay, OpenAI(base_url=relay.base_url) as client:
         for _ in range(5):
-            chat(client, streamed=False)
+            assert client.chat("tiny", MESSAGES) == REPLY
             assert "".join(client.chat("tiny", MESSAGES, stream=True)) == REPLY
-        assert counter.connections == 1
+        assert len(relay.connections) <= 5
 
 
 def endless(client: OpenAI) -> Any:
@@ -448,9 +456,9 @@ def test_a_stream_that_is_read_keeps_the_server_busy(
     connect: Connect, endless_server: LlamaServer
 ) -> None:
     # Without this the test above would prove nothing: the answer might end by itself.
-    with endless(connect(endless_server.base_url)) as stream:
-        assert len(list(islice(stream, 5000))) == 5000
-        assert is_busy(endless_server)
+    chunks = iter(endless(connect(endless_server.base_url)))
+    assert len(list(islice(chunks, 5000))) == 5000
+    assert is_busy(endless_server)
 
 
 def test_a_killed_server_leaves_the_answer_so_far(

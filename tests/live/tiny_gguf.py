@@ -8,6 +8,7 @@ matrix then holds, for each token, a ranking of all tokens that may follow. The 
 apart that sampling finds the first at any temperature: every token of the reply is followed by
 the next one, its last by the end of the turn, and any other token by the reply's first. So
 the answer is the same whatever was asked; a grammar (``json_schema``) forces the next in rank.
+(But a legacy prompt that ends in a token of the reply, such as "!", is continued from there.)
 
 Prompts are read byte by byte; words are tokens only in the answer. As embedding models
 (``--embeddings --pooling mean``) they count bytes: texts of the same bytes are neighbours.
@@ -22,7 +23,7 @@ from typing import Any
 import gguf
 import numpy as np
 
-END_OF_TEXT, START_OF_TURN, END_OF_TURN = CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+END_OF_TEXT, _, END_OF_TURN = CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 MARKS = ("<think>", "</think>", "<tool_call>", "</tool_call>")
 
 # The reply of each model, token by token. No token comes twice in one: each has one successor.

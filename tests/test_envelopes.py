@@ -1,0 +1,584 @@
+"""Error bodies: each shape of each server, to the same few facts and a class."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from rawllm import errors
+from rawllm.envelopes import (
+    CODES,
+    STATUSES,
+    ContextLength,
+    Envelope,
+    context_length,
+    envelope,
+    error_class,
+    is_error,
+    is_loading,
+    is_quota,
+    parse,
+    status_of,
+)
+
+
+def said(message: str, code: str | None = None, type: str | None = None) -> Envelope:  # noqa: A002
+    """An envelope without a body, for what looks at its words and names alone."""
+    return Envelope(message, None, code, None, type)
+
+
+# --- the words, in every shape ----------------------------------------------
+
+#: name: (body, message, code, param, type)
+SHAPES: dict[str, tuple[str, str, str | None, str | None, str | None]] = {
+    "openai: all fields": (
+        '{"error":{"message":"The model `x` does not exist","type":"invalid_request_error",'
+        '"param":"model","code":"model_not_found"}}',
+        "The model `x` does not exist",
+        "model_not_found",
+        "model",
+        "invalid_request_error",
+    ),
+    "openai: null param and code": (
+        '{"error":{"message":"Bad","type":"invalid_request_error","param":null,"code":null}}',
+        "Bad",
+        None,
+        None,
+        "invalid_request_error",
+    ),
+    "llama-server: the code is a number": (
+        '{"error":{"code":401,"message":"Invalid API Key","type":"authentication_error"}}',
+        "Invalid API Key",
+        "401",
+        None,
+        "authentication_error",
+    ),
+    "llama-server: no code": (
+        '{"error":{"message":"this feature is disabled","type":"feature_disabled"}}',
+        "this feature is disabled",
+        None,
+        None,
+        "feature_disabled",
+    ),
+    "vllm: dotted param": (
+        '{"error":{"message":"1 validation error","type":"Bad Request","param":"body.messages",'
+        '"code":400}}',
+        "1 validation error",
+        "400",
+        "body.messages",
+        "Bad Request",
+    ),
+    "vllm: a 401 is text": ('{"error":"Unauthorized"}', "Unauthorized", None, None, None),
+    "vllm: an unknown path": ('{"detail":"Not Found"}', "Not Found", None, None, None),
+    "sglang: flat": (
+        '{"object":"error","message":"too big","type":"BadRequestError","param":"n","code":400}',
+        "too big",
+        "400",
+        "n",
+        "BadRequestError",
+    ),
+    "litellm: the code is text": (
+        '{"error":{"message":"this is a mock rate limit error","type":"throttling_error",'
+        '"param":null,"code":"429"}}',
+        "this is a mock rate limit error",
+        "429",
+        None,
+        "throttling_error",
+    ),
+    "litellm: null type": (
+        '{"error":{"message":"boom","type":null,"param":null,"code":"500"}}',
+        "boom",
+        "500",
+        None,
+        None,
+    ),
+    "openrouter: metadata": (
+        '{"error":{"code":402,"message":"Insufficient credits","metadata":{"a":1}}}',
+        "Insufficient credits",
+        "402",
+        None,
+        None,
+    ),
+    "ollama /v1": (
+        '{"error":{"message":"model \'x\' not found","type":"not_found_error","param":null,'
+        '"code":null}}',
+        "model 'x' not found",
+        None,
+        None,
+        "not_found_error",
+    ),
+    "ollama /api": ('{"error":"model \'x\' not found"}', "model 'x' not found", None, None, None),
+    "ollama: an unknown path is text": ("404 page not found", "404 page not found", *[None] * 3),
+    "tgi: text and its type": (
+        '{"error":"Input validation error","error_type":"validation"}',
+        "Input validation error",
+        None,
+        None,
+        "validation",
+    ),
+    "tgi: in a stream": (
+        '{"error":{"message":"overloaded","http_status_code":429}}',
+        "overloaded",
+        "429",
+        None,
+        None,
+    ),
+    "openai: the event error": (
+        '{"type":"error","code":"server_error","message":"The server failed","param":null}',
+        "The server failed",
+        "server_error",
+        None,
+        "error",
+    ),
+    "lmstudio": (
+        '{"error":"Unexpected endpoint or method. (POST /chat/completions)"}',
+        "Unexpected endpoint or method. (POST /chat/completions)",
+        None,
+        None,
+        None,
+    ),
+    "fastapi: detail is a list": (
+        '{"detail":[{"loc":["body","messages",0],"msg":"Field required","type":"missing"},'
+        '{"loc":["query"],"msg":"No"}]}',
+        "body.messages.0: Field required; query: No",
+        None,
+        None,
+        None,
+    ),
+    "fastapi: loc is no list": ('{"detail":[{"loc":"body","msg":"No"}]}', "No", *[None] * 3),
+    "fastapi: detail is an object": ('{"detail":{"error":"No key"}}', "No key", *[None] * 3),
+    "problem+json": (
+        '{"type":"about:blank","title":"Forbidden","status":403,"detail":"No scope"}',
+        "No scope",
+        None,
+        None,
+        "about:blank",
+    ),
+    "problem+json: a title alone": ('{"title":"Forbidden"}', "Forbidden", *[None] * 3),
+    "any: top-level message": ('{"message":"No Route matched"}', "No Route matched", *[None] * 3),
+    "any: errors is a list": ('{"errors":["one",{"message":"two"},{},3]}', "one; two", *[None] * 3),
+    "any: error is a list": ('{"error":["one","two"]}', "one; two", None, None, None),
+    "any: a list of errors": ('[{"error":{"message":"API key not valid"}}]', "API key not valid")
+    + (None,) * 3,
+    "any: a message within a message": ('{"error":{"message":{"detail":"x"}}}', "x", *[None] * 3),
+    "any: blanks around": ('{"error":"  x\\n"}', "x", None, None, None),
+    "any: JSON text": ('"overloaded"', "overloaded", None, None, None),
+    "any: error is null": ('{"error":null,"detail":"x"}', "x", None, None, None),
+    "any: no words": ('{"a":1}', "", None, None, None),
+    "any: a code that is neither": ('{"error":{"message":"x","code":{}}}', "x", None, None, None),
+    "any: a number": ("500", "", None, None, None),
+    "any: null": ("null", "", None, None, None),
+    "any: NaN": ('{"error":{"message":"x","code":NaN}}', "x", None, None, None),
+    "any: nothing": ("", "", None, None, None),
+    "any: blanks": (" \r\n", "", None, None, None),
+    "any: half a JSON": ('{"error":{"mess', '{"error":{"mess', None, None, None),
+    "litellm: text": (" Internal Server Error\n", "Internal Server Error", None, None, None),
+    "nginx: HTML with a title": (
+        "\n<html>\r\n<head><title>502 Bad\r\n Gateway</title></head>\r\n<body>nginx</body></html>",
+        "502 Bad Gateway",
+        None,
+        None,
+        None,
+    ),
+    "iis: HTML in capitals": (
+        '<HTML><HEAD><TITLE lang="en"> Not &amp; Found </TITLE></HEAD></HTML>',
+        "Not & Found",
+        None,
+        None,
+        None,
+    ),
+    "http.server: HTML without a title": (
+        "<body>\n<h1>Error&nbsp;501</h1><p>Unsupported<br/>method</p></body>",
+        "Error 501 Unsupported method",
+        None,
+        None,
+        None,
+    ),
+    "any: HTML with an empty title": (
+        "<title> </title><h1>Teapot</h1><svg><title>A pot</title></svg>",
+        "A pot",
+        None,
+        None,
+        None,
+    ),
+    "any: HTML without a title that has words": ("<title></title><p>Teapot</p>", "Teapot")
+    + (None,) * 3,
+    "any: text that holds a tag": ("no <title>x</title>", "no <title>x</title>", *[None] * 3),
+}
+
+
+@pytest.mark.parametrize(("body", "message", "code", "param", "kind"), SHAPES.values(), ids=SHAPES)
+def test_the_words_and_names_of_every_shape_are_found(
+    body: str, message: str, code: str | None, param: str | None, kind: str | None
+) -> None:
+    found = parse(body)
+    assert (found.message, found.code, found.param, found.type) == (message, code, param, kind)
+
+
+#: name: (body, the part of it that is kept)
+BODIES: dict[str, tuple[str, Any]] = {
+    "the value of error": ('{"error":{"message":"x","hint":1}}', {"message": "x", "hint": 1}),
+    "the text of error": ('{"error":"x","error_type":"y"}', "x"),
+    "all where error is null": ('{"error":null,"detail":"x"}', {"error": None, "detail": "x"}),
+    "all where there is no error": ('{"detail":"x"}', {"detail": "x"}),
+    "a list": ("[1]", [1]),
+    "text": (" page not found\n", "page not found"),
+    "HTML": (" <p>x</p>\n", "<p>x</p>"),
+    "nothing": (" ", None),
+}
+
+
+@pytest.mark.parametrize(("body", "kept"), BODIES.values(), ids=BODIES)
+def test_the_part_that_says_it_is_kept_as_it_came(body: str, kept: object) -> None:
+    assert parse(body).body == kept
+
+
+def test_an_integer_of_5000_digits_is_text() -> None:
+    body = '{"error":' + "1" * 5000 + "}"
+    assert parse(body) == Envelope(body, body)
+
+
+def test_json_too_deep_for_the_parser_is_text() -> None:
+    body = "[" * 100_000 + "]" * 100_000
+    assert parse(body) == Envelope(body, body)
+
+
+@pytest.mark.parametrize("depth", [100, 300, 500, 700, 900, 1000, 3000])
+@pytest.mark.parametrize(("start", "end"), [("[", "]"), ('{"msg":[', "]}")], ids=["lists", "both"])
+def test_no_depth_of_json_fails(start: str, end: str, depth: int) -> None:
+    # The parser may manage what the reader of its words does not.
+    body = start * depth + end * depth
+    assert parse(body).message in ("", body)
+
+
+def test_json_that_is_parsed_already_is_read_alike() -> None:
+    value = {"error": {"message": "x", "code": 404}}
+    assert envelope(value) == Envelope("x", value["error"], "404", None, None)
+
+
+# --- whether it is an error -------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param({"error": {"message": "x"}}, id="openrouter: an object"),
+        pytest.param({"error": "Unexpected endpoint"}, id="lmstudio: text"),
+        pytest.param({"error": ["x"]}, id="any: a list"),
+        pytest.param({"object": "error", "message": "x"}, id="sglang: flat"),
+        pytest.param({"type": "error", "code": "x", "message": "y"}, id="openai: the event"),
+    ],
+)
+def test_a_200_that_carries_an_error_is_one(value: object) -> None:
+    assert is_error(value) is True
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param({"choices": [], "object": "chat.completion"}, id="a completion"),
+        pytest.param({"choices": [], "error": None}, id="error is null"),
+        pytest.param({"choices": [], "error": ""}, id="error is empty"),
+        pytest.param({"choices": [], "error": {}}, id="error is an empty object"),
+        pytest.param({"detail": "x"}, id="detail alone"),
+        pytest.param({"type": "response.created"}, id="another event"),
+        pytest.param({}, id="an empty object"),
+        pytest.param([{"error": "x"}], id="a list"),
+        pytest.param("error", id="text"),
+        pytest.param(None, id="null"),
+    ],
+)
+def test_what_is_no_error(value: object) -> None:
+    assert is_error(value) is False
+
+
+# --- the class --------------------------------------------------------------
+
+CLASSES: dict[int, type[errors.APIStatusError]] = {
+    400: errors.BadRequestError,
+    401: errors.AuthenticationError,
+    402: errors.APIStatusError,
+    403: errors.PermissionDeniedError,
+    404: errors.NotFoundError,
+    405: errors.APIStatusError,
+    408: errors.APIStatusError,
+    409: errors.ConflictError,
+    413: errors.APIStatusError,
+    422: errors.UnprocessableEntityError,
+    424: errors.APIStatusError,
+    429: errors.RateLimitError,
+    302: errors.APIStatusError,
+    499: errors.APIStatusError,
+    500: errors.InternalServerError,
+    501: errors.InternalServerError,
+    503: errors.InternalServerError,
+    529: errors.InternalServerError,
+    599: errors.InternalServerError,
+}
+
+
+@pytest.mark.parametrize(("status", "expected"), CLASSES.items(), ids=map(str, CLASSES))
+def test_each_status_has_its_class(status: int, expected: type[errors.APIStatusError]) -> None:
+    assert error_class(status, said("x")) is expected
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_status_says_more_than_a_code(status: int) -> None:
+    assert error_class(status, said("x", code="500")) is STATUSES[status]
+
+
+#: name: (body of a 200, its class)
+OF_A_200: dict[str, tuple[str, type[errors.APIStatusError]]] = {
+    "openrouter: a number": ('{"error":{"code":429,"message":"x"}}', errors.RateLimitError),
+    "openai: a code": ('{"error":{"code":"model_not_found"}}', errors.NotFoundError),
+    "lmstudio: a path": ('{"error":"Unexpected endpoint or method."}', errors.NotFoundError),
+    "lmstudio: a prompt": (
+        '{"error":"... is greater than the context length"}',
+        errors.ContextLengthExceededError,
+    ),
+    "openrouter: a prompt": (
+        '{"error":{"code":400,"message":"This model\'s maximum context length is 9"}}',
+        errors.ContextLengthExceededError,
+    ),
+    "any: it loads": (
+        '{"error":{"code":503,"message":"Loading model"}}',
+        errors.ModelLoadingError,
+    ),
+    "any: no code": ('{"error":"x"}', errors.APIStatusError),
+}
+
+
+@pytest.mark.parametrize(("body", "expected"), OF_A_200.values(), ids=OF_A_200)
+def test_an_error_in_a_200_is_of_the_class_of_its_code(
+    body: str, expected: type[errors.APIStatusError]
+) -> None:
+    assert error_class(200, parse(body)) is expected
+    assert error_class(299, parse(body)) is expected
+
+
+def test_above_299_a_code_changes_no_status() -> None:
+    assert error_class(300, said("x", code="429")) is errors.APIStatusError
+
+
+#: (code, type) -> status
+STATUSES_OF: dict[str, tuple[Envelope, int | None]] = {
+    "vllm: a number": (said("x", "400", "Bad Request"), 400),
+    "litellm: a number as text": (said("x", "529"), 529),
+    "the highest": (said("x", "599"), 599),
+    "too high": (said("x", "600"), None),
+    "too low": (said("x", "399"), None),
+    "four digits": (said("x", "4000"), None),
+    "a zero in front": (said("x", "0404"), None),
+    "not a number": (said("x", "40x"), None),
+    "digits of another script": (said("x", "\u0664\u0660\u0664"), None),
+    "5000 digits": (said("x", "4" * 5000), None),
+    "the type, where the code says nothing": (said("x", "whatever", "api_error"), 500),
+    "the type, where there is no code": (said("x", None, "overloaded_error"), 503),
+    "the code before the type": (said("x", "context_length_exceeded", "api_error"), 400),
+    "capitals": (said("x", None, "NotFoundError"), 404),
+    "an empty code": (said("x", "", "404"), 404),
+    "lmstudio: an unknown path": (said("Unexpected endpoint or method. (GET /x)"), 404),
+    "lmstudio: not at the beginning": (said("An Unexpected endpoint"), None),
+    "lmstudio: a prompt too long": (said("is greater than the context length"), 400),
+    "nothing": (said("x"), None),
+}
+
+
+@pytest.mark.parametrize(("found", "status"), STATUSES_OF.values(), ids=STATUSES_OF)
+def test_the_status_that_an_error_without_one_stands_for(
+    found: Envelope, status: int | None
+) -> None:
+    assert status_of(found) == status
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_each_name_stands_for_its_status_as_code_and_as_type(name: str) -> None:
+    assert status_of(said("x", code=name.upper())) == CODES[name]
+    assert status_of(said("x", type=name)) == CODES[name]
+
+
+# --- the prompt is too long -------------------------------------------------
+
+#: name: (body, tokens of the prompt, tokens that fit)
+TOO_LONG: dict[str, tuple[str, int | None, int | None]] = {
+    "llama-server": (
+        '{"error":{"code":400,"message":"request (302 tokens) exceeds the available context size '
+        '(256 tokens), try increasing it","type":"exceed_context_size_error",'
+        '"n_prompt_tokens":303,"n_ctx":257}}',
+        303,
+        257,
+    ),
+    "llama-server: its type without its fields": (
+        '{"error":"request (302 tokens) exceeds the available context size (256 tokens)",'
+        '"error_type":"exceed_context_size_error"}',
+        302,
+        256,
+    ),
+    "llama-server: older": (
+        '{"error":{"message":"the request exceeds the available context size. try increasing"}}',
+        None,
+        None,
+    ),
+    "litellm before llama-server": (
+        '{"error":{"message":"litellm.ContextWindowExceededError: litellm.BadRequestError: '
+        "OpenAIException - request (48009 tokens) exceeds the available context size (4096 tokens),"
+        ' try increasing it\\nmodel=tiny","type":"invalid_request_error","code":"400"}}',
+        48009,
+        4096,
+    ),
+    "litellm": (
+        '{"error":{"message":"litellm.ContextWindowExceededError: litellm.BadRequestError: '
+        'this is a mock context window exceeded error\\nmodel=mock-ctx. ","code":"400"}}',
+        None,
+        None,
+    ),
+    "vllm: tokens": (
+        '{"error":{"message":"This model\'s maximum context length is 2048 tokens. However, you '
+        "requested 100 output tokens and your prompt contains 2000 input tokens, for a total of "
+        '2100 tokens.","type":"BadRequestError","param":"input_tokens","code":400}}',
+        2000,
+        2048,
+    ),
+    "vllm: at least so many tokens": (
+        '{"error":{"message":"This model\'s maximum context length is 2048 tokens.\\nHowever,\\n'
+        'your prompt contains at least 2049 input tokens.","code":400}}',
+        2049,
+        2048,
+    ),
+    "vllm: characters": (
+        '{"error":{"message":"This model\'s maximum context length is 2048 tokens. However, your '
+        "prompt contains 72050 characters (more than 40960 characters, which is the upper bound "
+        'for 2048 input tokens).","type":"BadRequestError","param":"input_text","code":400}}',
+        None,
+        2048,
+    ),
+    "vllm: older": (
+        '{"object":"error","message":"This model\'s maximum context length is 2048 tokens. '
+        'However, you requested 2100 tokens (2000 in the messages, 100 in the completion).",'
+        '"code":400}',
+        2000,
+        2048,
+    ),
+    "llama-cpp-python": (
+        '{"error":{"message":"This model\'s maximum context length is 512 tokens. However, you '
+        'requested 530 tokens (520 in the prompt, 10 in the completion).","param":"messages",'
+        '"code":"context_length_exceeded"}}',
+        520,
+        512,
+    ),
+    "openai: the messages' tokens": (
+        '{"error":{"message":"This model\'s maximum context length is 4097 tokens. However, your '
+        'messages resulted in 4100 tokens. Please reduce","code":"context_length_exceeded"}}',
+        4100,
+        4097,
+    ),
+    "openai: other words": (
+        '{"error":{"message":"Your input exceeds it.","code":"context_length_exceeded"}}',
+        None,
+        None,
+    ),
+    "ollama": ('{"error":"the input length exceeds the context length"}', None, None),
+    "lmstudio: the overflow": (
+        '{"error":"Trying to keep the first 5000 tokens when context the overflows. However, the '
+        'model is loaded with context length of only 4096 tokens, which is not enough."}',
+        None,
+        4096,
+    ),
+    "lmstudio: the initial prompt": (
+        '{"error":"The number of tokens to keep from the initial prompt is greater than the '
+        'context length."}',
+        None,
+        None,
+    ),
+    "any: a number of 5000 digits": (
+        f'{{"error":"request ({"9" * 5000} tokens) exceeds the available context size (1 tokens)"'
+        "}",
+        None,
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "prompt", "context"), TOO_LONG.values(), ids=TOO_LONG)
+def test_a_prompt_too_long_is_told_with_its_counts(
+    body: str, prompt: int | None, context: int | None
+) -> None:
+    found = parse(body)
+    assert context_length(found) == ContextLength(prompt, context)
+    assert error_class(400, found) is errors.ContextLengthExceededError
+
+
+def test_only_a_400_is_of_the_class_of_prompts_too_long() -> None:
+    found = said("the input length exceeds the context length")
+    assert error_class(422, found) is errors.UnprocessableEntityError
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param('{"error":{"message":"\'messages\' is required","code":400}}', id="a field"),
+        pytest.param(
+            '{"error":{"code":500,"message":"input (600 tokens) is too large to process. increase '
+            'the physical batch size (current batch size: 512)","type":"server_error"}}',
+            id="llama-server: the batch",
+        ),
+        pytest.param('{"detail":"Not Found"}', id="a path"),
+        pytest.param("", id="nothing"),
+    ],
+)
+def test_other_errors_are_not_about_the_length(body: str) -> None:
+    found = parse(body)
+    assert context_length(found) is None
+    assert error_class(400, found) is errors.BadRequestError
+
+
+def test_words_made_to_be_slow_to_search_are_not() -> None:
+    start = time.process_time()
+    assert context_length(said("maximum context length is 1 tokens " * 20_000)) is not None
+    assert time.process_time() - start < 2
+
+
+# --- loading, quota ---------------------------------------------------------
+
+LOADING: dict[str, tuple[str, bool]] = {
+    "llama-server": ("Loading model", True),
+    "llama-server: router": ("Stream owner model is loading", True),
+    "any: another word": ("downloading", False),
+    "ollama: busy": ("server busy, please try again.  maximum pending requests exceeded", False),
+    "nothing": ("", False),
+}
+
+
+@pytest.mark.parametrize(("words", "loading"), LOADING.values(), ids=LOADING)
+def test_a_503_while_a_model_loads_is_told_from_others(words: str, loading: bool) -> None:
+    expected = errors.ModelLoadingError if loading else errors.InternalServerError
+    assert is_loading(said(words)) is loading
+    assert error_class(503, said(words)) is expected
+
+
+def test_only_a_503_is_of_the_class_of_loading_models() -> None:
+    assert error_class(500, said("error loading model")) is errors.InternalServerError
+
+
+QUOTA: dict[str, tuple[Envelope, bool]] = {
+    "openai: code": (said("x", "insufficient_quota", "rate_limit_error"), True),
+    "openai: type": (said("x", None, "insufficient_quota"), True),
+    "openai: billing as code": (said("x", "billing_hard_limit_reached"), True),
+    "openai: billing as type": (said("x", "429", "billing_not_active"), True),
+    "a rate limit": (said("x", "rate_limit_exceeded", "tokens"), False),
+    "words alone": (said("insufficient_quota"), False),
+    "not at the beginning": (said("x", "no_billing_x"), False),
+}
+
+
+@pytest.mark.parametrize(("found", "quota"), QUOTA.values(), ids=QUOTA)
+def test_an_empty_account_is_told_from_a_rate_limit(found: Envelope, quota: bool) -> None:
+    assert is_quota(found) is quota
+
+
+def test_the_tables_of_this_file_are_json() -> None:
+    for body, *_ in TOO_LONG.values():
+        json.loads(body)

@@ -1,0 +1,186 @@
+"""A whole body: read, kept, bounded, decompressed, and what becomes of a short one."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+import requests
+import responses
+
+import rawllm
+from tests.servers import CHAT, LAST_CHUNK, End, Script, answer, chunk, head, serve
+
+JSON = json.dumps(CHAT).encode()
+SPLIT = [JSON[:10], JSON[10:11], JSON[11:]]
+
+FRAMINGS: dict[str, Script] = {
+    "content-length": [answer(CHAT)],
+    "chunked": [head(transfer_encoding="chunked"), *map(chunk, SPLIT), LAST_CHUNK],
+    "chunk extensions": [
+        head(transfer_encoding="chunked"),
+        b"%x;a=b\r\n%s\r\n" % (len(JSON), JSON),
+        LAST_CHUNK,
+    ],
+    "close-delimited": [head(version="1.0"), *SPLIT, End.FIN],
+    "gzip": [answer(gzip.compress(JSON), content_encoding="gzip")],
+    "a byte order mark": [answer(b"\xef\xbb\xbf" + JSON)],
+    "blanks around it": [answer(b"\r\n " + JSON + b"\n")],
+}
+
+
+@pytest.mark.parametrize("script", FRAMINGS.values(), ids=FRAMINGS)
+def test_a_whole_body_is_read_in_every_framing(script: Script) -> None:
+    with serve(script) as server, rawllm.Client(server.url) as client:
+        raw = client.chat.completions.with_raw_response.create(model="m", messages="x")
+        assert raw.parse() == CHAT
+        assert raw.http_response.content == raw.content
+
+
+SHORT: dict[str, Script] = {
+    "content-length, FIN": [head(content_length="999") + JSON, End.FIN],
+    "content-length, RST": [head(content_length="999") + JSON, End.RST],
+    "chunked, FIN": [head(transfer_encoding="chunked"), chunk(JSON), End.FIN],
+    "chunked, within a chunk": [head(transfer_encoding="chunked"), chunk(JSON)[:-9], End.FIN],
+    "a chunk size that is no number": [head(transfer_encoding="chunked"), b"zz\r\n", End.FIN],
+    "a negative chunk size": [head(transfer_encoding="chunked"), b"-5\r\n", End.FIN],
+    "an endless chunk size": [head(transfer_encoding="chunked"), b"f" * 70_000, End.FIN],
+    "not gzip": [answer(JSON, content_encoding="gzip")],
+}
+
+
+@pytest.mark.parametrize("script", SHORT.values(), ids=SHORT)
+def test_a_body_that_breaks_off_is_a_connection_error(script: Script) -> None:
+    with serve(script) as server, rawllm.Client(server.url) as client:
+        with pytest.raises(rawllm.APIConnectionError) as caught:
+            client.chat("m", "x")
+        assert not isinstance(caught.value, rawllm.APITimeoutError)
+        assert f"POST {server.url}/chat/completions" in caught.value.message
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "script",
+    [[head(content_length="999") + JSON, End.HOLD], [head(version="1.0") + JSON, End.HOLD]],
+    ids=["content-length", "close-delimited"],
+)
+def test_silence_within_a_body_is_a_timeout(script: Script) -> None:
+    with serve(script) as server, rawllm.Client(server.url, timeout=0.05) as client:
+        with pytest.raises(rawllm.APITimeoutError, match="raise timeout="):
+            client.chat("m", "x")
+
+
+INVALID: dict[str, tuple[bytes, str]] = {
+    "HTML": (b"<!doctype html><title>Sign in</title>", "HTML"),
+    "nothing": (b"", "an empty body"),
+    "blanks": (b" \n", "an empty body"),
+    "text": (b"Ollama is running", "not JSON"),
+    "cut JSON": (JSON[:-1], "not JSON"),
+    "deep JSON": (b"[" * 200_000, "nested too deep"),
+    "a huge number": (b'{"choices":' + b"1" * 5000 + b"}", "not JSON"),
+    "a list": (b"[]", "not an object"),
+    "null": (b"null", "not an object"),
+    "no choices": (b'{"object": "chat.completion"}', "without a list of choices"),
+    "choices that are text": (b'{"choices": ["x"]}', "without a list of choices"),
+    "choices that are none": (b'{"choices": null}', "without a list of choices"),
+}
+
+
+@pytest.mark.parametrize(("body", "words"), INVALID.values(), ids=INVALID)
+def test_a_success_that_is_not_the_protocol_says_what_came(body: bytes, words: str) -> None:
+    with serve(answer(body, content_type="text/x")) as server:
+        with rawllm.Client(server.url.removesuffix("/v1")) as client:
+            with pytest.raises(rawllm.APIResponseValidationError) as caught:
+                client.chat("m", "x")
+    error = caught.value
+    assert words in error.message
+    assert "(text/x)" in error.message
+    assert "/v1?" in error.message
+    assert body.decode()[:100].strip() in error.message
+    assert len(error.message) < 2000
+    assert error.status_code == 200
+    assert error.response.content == body
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [answer(b"x" * 2000)],
+        [head(version="1.0"), *[b"x" * 500] * 4, End.HOLD],
+        [answer(gzip.compress(b"x" * 2000), content_encoding="gzip")],
+    ],
+    ids=["content-length", "endless", "a gzip bomb"],
+)
+def test_a_body_over_the_limit_is_not_read_on(script: Script) -> None:
+    with serve(script) as server:
+        with rawllm.Client(server.url, max_response_bytes=1000) as client:
+            with pytest.raises(rawllm.APIResponseValidationError, match="more than 1000 bytes"):
+                client.chat("m", "x")
+
+
+def test_a_body_at_the_limit_is_read() -> None:
+    with serve(answer(CHAT)) as server:
+        with rawllm.Client(server.url, max_response_bytes=len(JSON)) as client:
+            assert client.chat("m", "x") == "Hello there!"
+
+
+def test_an_error_in_a_200_is_raised() -> None:
+    body = {"error": {"message": "no credits", "code": 402}}
+    with serve(answer(body)) as server, rawllm.Client(server.url) as client:
+        with pytest.raises(rawllm.APIStatusError, match="no credits") as caught:
+            client.chat("m", "x")
+        assert caught.value.status_code == 200
+        assert caught.value.code == "402"
+
+
+def test_lm_studios_unknown_path_is_a_200_with_an_error() -> None:
+    body = {"error": "Unexpected endpoint or method. (POST /chat/completions)"}
+    with serve(answer(body)) as server:
+        root = server.url.removesuffix("/v1")
+        with rawllm.Client(root) as client:
+            with pytest.raises(rawllm.NotFoundError, match=f"did you mean {root}/v1"):
+                client.chat("m", "x")
+
+
+def test_a_long_error_body_is_not_read_for_ever() -> None:
+    with serve([head(500, version="1.0"), *[b"x" * 100_000] * 5, End.HOLD]) as server:
+        with rawllm.Client(server.url, max_retries=0) as client:
+            with pytest.raises(rawllm.InternalServerError) as caught:
+                client.chat("m", "x")
+    assert len(caught.value.message) < 2000
+
+
+def test_an_error_body_that_breaks_off_still_tells_what_came() -> None:
+    with serve([head(400, content_length="99") + b'{"error": "half', End.FIN]) as server:
+        with rawllm.Client(server.url) as client:
+            with pytest.raises(rawllm.BadRequestError, match="half"):
+                client.chat("m", "x")
+
+
+@responses.activate
+def test_mocks_of_requests_work_whole_and_streamed() -> None:
+    url = "http://localhost/v1/chat/completions"
+    mock = responses.add(responses.POST, url, json=CHAT, headers={"x-request-id": "r1"})
+    client = rawllm.Client("http://localhost/v1", "sk-mine")
+    answered = client.chat.completions.create(model="m", messages="x", seed=1)
+    assert answered == CHAT
+    assert answered._request_id == "r1"
+    request: Any = mock.calls[0].request
+    assert request.headers["Authorization"] == "Bearer sk-mine"
+    assert json.loads(request.body)["seed"] == 1
+    sse = (
+        b'data: {"choices":[{"delta":{"content":"hi"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+    )
+    responses.replace(responses.POST, url, body=sse, content_type="text/event-stream")
+    assert list(client.chat("m", "x", stream=True)) == ["hi"]
+
+
+@responses.activate
+def test_mocks_of_failures_work() -> None:
+    url = "http://localhost/v1/chat/completions"
+    responses.add(responses.POST, url, body=requests.ConnectionError("mocked"))
+    client = rawllm.Client("http://localhost/v1", max_retries=0)
+    with pytest.raises(rawllm.APIConnectionError, match="mocked"):
+        client.chat("m", "x")
