@@ -57,7 +57,7 @@ from rawllm.payloads import NOT_GIVEN, Omit, omit
 from rawllm.raw import RawResponse
 from rawllm.streams import ChatStream, CompletionStream, Stream
 
-__all__ = [
+__all__ = [  # noqa: RUF022  # grouped by module
     # client
     "Client",
     "OpenAI",

@@ -86,18 +86,21 @@ class Client:
             "max_response_bytes": max_response_bytes,
         }
         wire = {"session": session, "proxies": proxies, "verify": verify, "cert": cert}
-        self.__setstate__((given, wire))
+        self._configure(given, wire)
+
+    def _configure(self, given: dict[str, Any], wire: dict[str, Any]) -> None:
+        # Here and not above, so that `import rawllm` does not load requests.
+        from rawllm.transport import Transport
+
+        self._given, self._wire = given, wire
+        self._settings = settings.resolve(self._given, os.environ)
+        self._transport = Transport(**self._wire)
 
     def __getstate__(self) -> tuple[dict[str, Any], dict[str, Any]]:
         return self._given, self._wire
 
     def __setstate__(self, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
-        # Here and not above, so that `import rawllm` does not load requests.
-        from rawllm.transport import Transport
-
-        self._given, self._wire = state
-        self._settings = settings.resolve(self._given, os.environ)
-        self._transport = Transport(**self._wire)
+        self._configure(*state)
 
     def __repr__(self) -> str:
         made = "_settings" in vars(self)  # a traceback may print one that is being made
@@ -194,7 +197,7 @@ class Client:
         if unknown := changes.keys() - given.keys():
             raise TypeError(f"with_options() got unknown options: {', '.join(sorted(unknown))}")
         other = type(self).__new__(type(self))
-        other.__setstate__((given | changes, self._wire | wire))
+        other._configure(given | changes, self._wire | wire)
         if not wire:
             other._transport = self._transport
         return other

@@ -29,18 +29,19 @@ class Wire(threading.local):
     watch: Watch | None = None
     sock: socket.socket | None = None
     #: Whether there is a connection, TLS included.
-    connected = False
+    connected: bool = False
     #: Whether it had carried an earlier request.
-    reused = False
+    reused: bool = False
     #: Whether the answer's status line had come.
-    begun = False
+    begun: bool = False
 
     def start(self, watch: Watch | None) -> None:
+        """Begin an exchange that `watch` limits, or end one with `None`."""
         self.watch, self.sock = watch, None
         self.connected = self.reused = self.begun = False
 
 
-wire = Wire()
+wire: Wire = Wire()
 
 
 class _Answer(http.client.HTTPResponse):
@@ -87,16 +88,16 @@ class _HTTPSConnection(_HTTPConnection, urllib3.connection.HTTPSConnection):
     pass
 
 
-class HTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection
+class _HTTPPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _HTTPConnection  # pyright: ignore[reportAssignmentType]  # urllib3's protocol is narrower
 
 
-class HTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
+class _HTTPSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _HTTPSConnection  # pyright: ignore[reportAssignmentType]
 
 
 #: For a pool manager's `pool_classes_by_scheme`.
-POOLS: dict[str, type[urllib3.HTTPConnectionPool]] = {"http": HTTPPool, "https": HTTPSPool}
+POOLS: dict[str, type[urllib3.HTTPConnectionPool]] = {"http": _HTTPPool, "https": _HTTPSPool}
 
 #: The kinds of exception and the event in `retries.RULES` each is; the first that fits holds.
 _KINDS: tuple[tuple[type[BaseException], str], ...] = (

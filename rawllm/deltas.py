@@ -16,6 +16,9 @@ from typing import Any, ClassVar
 from rawllm.objects import Object
 
 
+_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
 class Fields:
     """Named values, each kept by its rule. Null says nothing and is not kept."""
 
@@ -41,8 +44,7 @@ class Fields:
 class _Last:
     """The last value wins, but lists grow. (A number is a count, never a piece.)"""
 
-    def __init__(self) -> None:
-        self._value: Any = None
+    _value: Any = None
 
     def add(self, value: Any) -> None:
         if isinstance(value, list) and isinstance(self._value, list):
@@ -103,7 +105,7 @@ class _Arguments:
         if not isinstance(value, str):
             # quirk(sglang): arguments may be an object. Every server wants text back.
             self._text = StringIO()
-            value = json.dumps(value, ensure_ascii=False)
+            value = _json(value)
         self._text.write(value)
 
     @property
@@ -220,8 +222,8 @@ class _Calls:
         call.add(piece)
 
     @property
-    def value(self) -> list[Object]:
-        return [call.value for call in sorted(self._calls, key=lambda call: call.place)]
+    def value(self) -> list[Object] | None:
+        return [call.value for call in sorted(self._calls, key=lambda call: call.place)] or None
 
 
 CHOICE: dict[str, Callable[[], Any]] = {

@@ -38,9 +38,9 @@ class Fold:
         #: The choice that ended with a finish_reason of "error".
         self.failed: Object | None = None
         #: Whether the last chunk named no model, which is how Ollama says that it failed.
-        self.nameless = False
+        self.nameless: bool = False
         #: Bytes kept so far: text as UTF-8, of anything else the whole event.
-        self.size = 0
+        self.size: int = 0
 
     def add(self, chunk: Object, event_bytes: int = 0) -> None:
         """Take one chunk, whose event was `event_bytes` long."""
@@ -101,19 +101,21 @@ class _Choice:
     def __init__(self) -> None:
         self._fields = Fields(CHOICE)
         self._message = Fields(MESSAGE)
-        self.finished = False
 
     def add(self, choice: Object) -> None:
         for name, value in choice.items():
-            if name not in ("index", "delta", "message"):
+            if name not in ("index", "delta"):
                 self._fields.add(name, value)
-        # quirk(vllm): "abort" says that nothing will follow, not that all is there.
-        self.finished = self._fields.get("finish_reason") not in (None, "", "abort")
         for name, value in _words(choice).items():
             # quirk(vllm): older ones send `tool_calls: []` always, which OpenAI
             # refuses in a message that is sent back.
             if value != []:
                 self._message.add(name, value)
+
+    @property
+    def finished(self) -> bool:
+        # quirk(vllm): "abort" says that nothing will follow, not that all is there.
+        return self._fields.get("finish_reason") not in (None, "", "abort")
 
     def value(self, index: int, *, chat: bool) -> Object:
         fields = {"index": index, "finish_reason": None} | self._fields.values()
@@ -163,7 +165,7 @@ def _weight(fields: Object, event_bytes: int) -> int:
     weight = 0
     for name, value in fields.items():
         if isinstance(value, str):
-            weight += len(value) if value.isascii() else len(value.encode(errors="replace"))
+            weight += len(value.encode(errors="replace"))
         elif isinstance(value, (dict, list)) and value and name not in ("delta", "message"):
             weight += event_bytes
     return weight

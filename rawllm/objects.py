@@ -18,7 +18,7 @@ None
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
@@ -155,7 +155,7 @@ class Object(dict[str, Any]):
 
 #: Parse JSON text, every object in it an `Object`. Made once, with a hook: the
 #: C scanner then wraps while it parses, ten times as fast as walking the result.
-parse = json.JSONDecoder(object_hook=Object).decode
+parse: Callable[[str], Any] = json.JSONDecoder(object_hook=Object).decode
 
 
 def _object_classes(annotation: Any) -> Iterator[type[Object]]:

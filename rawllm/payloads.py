@@ -37,7 +37,8 @@ class Omit:
 
 #: Leave a parameter out of the request, or a default header. `NOT_GIVEN` is
 #: the same thing by the openai SDK's older name.
-omit = NOT_GIVEN = Omit()
+omit: Omit = Omit()
+NOT_GIVEN: Omit = omit
 
 
 #: Arguments of every call that are not parameters of its body.

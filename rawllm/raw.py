@@ -38,7 +38,7 @@ class RawResponse(Generic[Parsed]):
 
     @property
     def http_response(self) -> "requests.Response":
-        """requests' own object."""
+        """The response as requests has it."""
         return self._reply.response
 
     @property

@@ -43,7 +43,9 @@ class Reply:
         headers = response.headers
         #: Whether the body says itself where it ends. One that does not ends
         #: with its connection, and nobody knows whether that was all.
-        self.framed = "Content-Length" in headers or bool(getattr(self._raw, "chunked", False))
+        self.framed: bool = "Content-Length" in headers or bool(
+            getattr(self._raw, "chunked", False)
+        )
 
     def read1(self) -> bytes:
         """The next bytes of the body, as soon as there are any; `b""` at its end.

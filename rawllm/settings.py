@@ -19,6 +19,8 @@ Timeout = float | tuple[float | None, float | None] | None
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 600.0
 
+_VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
+
 #: 23 days: a socket counts milliseconds in 32 bits, and 4294968 s would be 0.7 s.
 _LONGEST = 2_000_000.0
 
@@ -130,7 +132,9 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     `OPENAI_BASE_URL`, `OPENAI_API_KEY`, `OPENAI_ORG_ID` and `OPENAI_PROJECT_ID`
     are read; an empty one counts as unset.
     """
-    named = given["base_url"] or environ.get("OPENAI_BASE_URL", "").strip() or urls.OPENAI
+    # What is read of it, in a dict that shows no key in a traceback that prints locals.
+    environ = Guarded({name: environ.get(name, "").strip() for name in _VARIABLES})
+    named = given["base_url"] or environ["OPENAI_BASE_URL"] or urls.OPENAI
     base_url, login, query = address(named)
     base_url = urls.repaired(base_url)
     login = given["login"] or login
@@ -138,12 +142,12 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     withheld = False
     if not key.given and not login:
         key = from_environment(environ, base_url)
-        withheld = not key and bool(environ.get("OPENAI_API_KEY", "").strip())
+        withheld = not key and bool(environ["OPENAI_API_KEY"])
         key.check()
     headers = {
         "User-Agent": f"rawllm/{__version__}",
-        "OpenAI-Organization": given["organization"] or environ.get("OPENAI_ORG_ID"),
-        "OpenAI-Project": given["project"] or environ.get("OPENAI_PROJECT_ID"),
+        "OpenAI-Organization": given["organization"] or environ["OPENAI_ORG_ID"],
+        "OpenAI-Project": given["project"] or environ["OPENAI_PROJECT_ID"],
     }
     timeout = given["timeout"]
     default = (CONNECT_TIMEOUT, READ_TIMEOUT)

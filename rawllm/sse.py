@@ -51,7 +51,7 @@ class Decoder:
         self.retry: int | None = None
         #: The last line whose field the specification does not know. It makes
         #: no event, but may hold the words of an error.
-        self.ignored = ""
+        self.ignored: str = ""
         self._skip = _BOM  # what is dropped where the next bytes begin with it
         self._start = b""  # the next bytes so far, which may yet be `_skip`
         self._tail = bytearray()  # the line that has no end yet

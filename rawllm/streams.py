@@ -59,7 +59,7 @@ class Stream(Generic[Chunk]):
         self._silent = True  # no content, reasoning or tool call has come
         self._over = False
         #: Whether the answer has come to its end and is whole.
-        self.finished = False
+        self.finished: bool = False
         if "event-stream" not in reply.response.headers.get("Content-Type", ""):
             # Perhaps an error or a whole answer: then it is raised, or known, now.
             self._ready.extend(self._next())
@@ -232,7 +232,8 @@ class Stream(Generic[Chunk]):
     def _take_whole(self, body: bytes) -> None:
         """The server ignored `stream` and sent JSON; or it is not the protocol at all."""
         value = self._reply.json(body)
-        if type(value) is not Object or not isinstance(value.get("choices"), list):
+        choices = value.get("choices") if type(value) is Object else None
+        if not isinstance(choices, list) or len(_choices(value)) < len(choices):
             raise self._reply.invalid(body, "JSON without choices")
         self._add(unfold(value), len(body))
         self._over = self.finished = True

@@ -30,7 +30,7 @@ from rawllm.keys import Guarded, Key
 from rawllm.replies import Reply
 from rawllm.settings import Limits, Request
 
-logger = logging.getLogger("rawllm")
+logger: logging.Logger = logging.getLogger("rawllm")
 
 _MOST_REDIRECTS = 5
 _CONNECTIONS = 128  # kept for reuse; more may be open at a time
@@ -68,7 +68,7 @@ class Transport:
         if session is not None:
             session.close()
 
-    def send(self, request: Request, limits: Limits, call: failures.Call) -> "Reply":
+    def send(self, request: Request, limits: Limits, call: failures.Call) -> Reply:
         """The answer to `request`, its headers read and its status a success.
 
         Raises `APIStatusError` for any other status, `APIConnectionError` or
@@ -84,7 +84,13 @@ class Transport:
                 reply = self._follow(request, limits, call, watch)
             except _FailedError as failed:
                 elapsed = time.monotonic() - start
-                pause = patience.pause(failed.failure, failed.headers, _now(), elapsed, random())
+                pause = patience.pause(
+                    failed.failure,
+                    failed.headers,
+                    _now(),
+                    elapsed,
+                    random(),  # noqa: S311  # it spreads clients, it protects nothing
+                )
                 left = watch.left()
                 if pause is None or (left is not None and pause >= left):
                     watch.stop()
@@ -97,25 +103,28 @@ class Transport:
             self._sleep(pause)
 
     def _follow(
-        self, request: Request, limits: Limits, call: failures.Call, watch: Watch
-    ) -> "Reply":
+        self,
+        request: Request,
+        limits: Limits,
+        call: failures.Call,
+        watch: Watch,
+        redirects: int = _MOST_REDIRECTS,
+    ) -> Reply:
         """The reply, after redirects that may be followed.
 
         requests itself would turn a redirected POST into a GET. 307 and 308
         keep the method, and the same origin may have the key.
         """
-        for left in range(_MOST_REDIRECTS, -1, -1):
-            reply = self._exchange(request, limits, call, watch)
-            response = reply.response
-            if 200 <= response.status_code < 300:
-                return reply
-            target = urljoin(request.url, response.headers.get("Location", ""))
-            may = response.status_code in (307, 308) and left
-            if not may or urls.origin(target) != urls.origin(request.url):
-                break
-            reply.read_error()
-            request = request._replace(url=target, query=Guarded())
+        reply = self._exchange(request, limits, call, watch)
+        response = reply.response
+        if 200 <= response.status_code < 300:
+            return reply
         text = reply.read_error()
+        target = urljoin(request.url, response.headers.get("Location", ""))
+        same = urls.origin(target) == urls.origin(request.url)
+        if response.status_code in (307, 308) and same and redirects:
+            moved = request._replace(url=target, query=Guarded())
+            return self._follow(moved, limits, call, watch, redirects - 1)
         error = failures.status(call, response, text, _now())
         event = retries.event(
             response.status_code,
@@ -127,7 +136,7 @@ class Transport:
 
     def _exchange(
         self, request: Request, limits: Limits, call: failures.Call, watch: Watch
-    ) -> "Reply":
+    ) -> Reply:
         """Send once; the reply has its headers."""
         session = self._session()
         left = watch.left()
@@ -172,11 +181,10 @@ class Transport:
 
     def _settings(self, session: requests.Session, url: str) -> dict[str, Any]:
         if session is self._given:
-            return dict(
-                session.merge_environment_settings(
-                    url, self._proxies or {}, True, self._verify, self._cert
-                )
+            merged = session.merge_environment_settings(
+                url, proxies=self._proxies or {}, stream=True, verify=self._verify, cert=self._cert
             )
+            return dict(merged)
         settings = {"stream": True, "cert": self._cert}
         return settings | {"proxies": self._proxies_for(url), "verify": self._verify_ours()}
 
@@ -218,8 +226,10 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(*args, **kwargs)
-        if type(manager) is urllib3.ProxyManager:  # SOCKS has connections of its own
-            manager.pool_classes_by_scheme = connections.POOLS
+        ours = type(manager) is urllib3.ProxyManager  # SOCKS has connections of its own
+        manager.pool_classes_by_scheme = (
+            connections.POOLS if ours else manager.pool_classes_by_scheme
+        )
         return manager
 
 

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 import rawllm
-from tests.servers import CHAT, answer, serve
+from tests.servers import CHAT, EVENTS, answer, serve, stream
 
 KEY = "sk-very-secret-1234"
 
@@ -31,6 +31,38 @@ def test_openai_is_the_client() -> None:
         assert client.api_key == KEY
         assert client.max_retries == 2
         assert client.timeout == (5.0, 600.0)
+
+
+def test_the_tree_of_resources_is_the_sdks() -> None:
+    models = {"data": [{"id": "m", "embedding": [1.0]}]}
+    text = {"choices": [{"index": 0, "text": "x", "finish_reason": "stop"}]}
+    with serve(answer(models), answer(models), answer(text), answer(CHAT), answer([1])) as server:
+        with rawllm.Client(server.url) as client:
+            assert client.models.list().data[0].id == "m"
+            assert client.embeddings.create(model="m", input="x").data[0].embedding == [1.0]
+            assert client.completions.create(model="m", prompt="x").choices[0].text == "x"
+            assert client.chat.completions.create(model="m", messages="x") == CHAT
+            assert client.get("/a") == client.post("/b") == client.request("PUT", "/c") == [1]
+            assert client.with_raw_response.get("/d").status_code == 200
+        paths = [(r.method, r.path.removeprefix("/v1")) for r in server.requests]
+        assert paths == [
+            ("GET", "/models"),
+            ("POST", "/embeddings"),
+            ("POST", "/completions"),
+            ("POST", "/chat/completions"),
+            ("GET", "/a"),
+            ("POST", "/b"),
+            ("PUT", "/c"),
+            ("GET", "/d"),
+        ]
+
+
+def test_a_stream_is_not_read_when_the_call_returns() -> None:
+    with serve(stream(*EVENTS)) as server, rawllm.Client(server.url) as client:
+        with client.chat.completions.create(model="m", messages="x", stream=True) as answered:
+            assert not answered.finished
+        with pytest.raises(ValueError, match="need stream=True"):
+            client.chat("m", "x", idle_timeout=1)
 
 
 def test_without_arguments_it_is_openais() -> None:

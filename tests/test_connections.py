@@ -5,12 +5,16 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+from collections.abc import Iterator
 
 import pytest
 import requests
 import urllib3
 
 from rawllm import connections, retries
+from rawllm.connections import wire
+from rawllm.deadlines import Watch
+from tests.servers import CHAT, PATIENCE, End, answer, serve
 
 POOL = urllib3.HTTPConnectionPool("localhost")
 CONNECTION = urllib3.connection.HTTPConnection("localhost")
@@ -129,3 +133,74 @@ def test_exceptions_that_wrap_each_other_for_ever_end() -> None:
     one.__cause__, two.__cause__ = two, one
     assert connections.event(one) == "protocol"
     assert connections.cause(one) in ("one", "two")
+
+
+# --- what a connection says -------------------------------------------------
+
+
+@pytest.fixture
+def pools() -> Iterator[urllib3.PoolManager]:
+    with urllib3.PoolManager(retries=False) as manager:
+        manager.pool_classes_by_scheme = connections.POOLS
+        yield manager
+
+
+def test_a_connection_says_whether_it_had_served_before(pools: urllib3.PoolManager) -> None:
+    with serve(answer(CHAT)) as server:
+        seen = []
+        for _ in range(2):
+            wire.start(Watch())
+            assert not wire.connected
+            pools.request("GET", server.url)
+            seen.append((wire.connected, wire.reused, wire.begun, wire.sock is not None))
+        assert seen == [(True, False, True, True), (True, True, True, True)]
+
+
+def test_a_connection_that_was_closed_starts_anew(pools: urllib3.PoolManager) -> None:
+    with serve([answer(CHAT, connection="close"), End.FIN]) as server:
+        for _ in range(2):
+            wire.start(Watch())
+            pools.request("GET", server.url)
+            assert not wire.reused
+
+
+@pytest.mark.parametrize(("sent", "begun"), [(b"", False), (b"HTTP/1.1 200 OK\r\nServer", True)])
+def test_a_connection_says_whether_an_answer_had_begun(
+    pools: urllib3.PoolManager, sent: bytes, begun: bool
+) -> None:
+    with serve([sent, End.RST]) as server:
+        wire.start(Watch())
+        with pytest.raises(U.ProtocolError):
+            pools.request("GET", server.url)
+        assert wire.begun is begun
+
+
+def test_a_limit_shuts_the_socket_while_the_headers_are_awaited(
+    pools: urllib3.PoolManager,
+) -> None:
+    with serve([End.HOLD]) as server:
+        watch = Watch(deadline=0.05)
+        wire.start(watch)
+        with pytest.raises(U.ProtocolError):
+            pools.request("GET", server.url, timeout=PATIENCE)
+        assert watch.passed() == "deadline"
+
+
+def test_a_connection_without_a_watch_is_like_any_other(pools: urllib3.PoolManager) -> None:
+    with serve(answer(CHAT)) as server:
+        wire.start(None)
+        assert pools.request("GET", server.url).status == 200
+        assert wire.sock is None
+
+
+def test_a_reused_connection_has_the_timeout_of_its_new_request(
+    pools: urllib3.PoolManager,
+) -> None:
+    with serve(answer(CHAT)) as server:
+        wire.start(Watch())
+        pools.request("GET", server.url)
+        assert wire.sock is not None
+        wire.sock.settimeout(0.001)
+        wire.start(Watch())
+        pools.request("POST", server.url, body=b"x" * 1_000_000, timeout=PATIENCE)
+        assert wire.reused

@@ -11,7 +11,24 @@ import requests
 import responses
 
 import rawllm
-from tests.servers import CHAT, LAST_CHUNK, End, Script, answer, chunk, head, serve
+from rawllm.deadlines import Watch
+from rawllm.failures import Call
+from rawllm.replies import Reply
+from tests.servers import (
+    CHAT,
+    EVENTS,
+    LAST_CHUNK,
+    PATIENCE,
+    STREAM_HEAD,
+    End,
+    Script,
+    answer,
+    chunk,
+    event,
+    head,
+    serve,
+    stream,
+)
 
 JSON = json.dumps(CHAT).encode()
 SPLIT = [JSON[:10], JSON[10:11], JSON[11:]]
@@ -144,6 +161,17 @@ def test_lm_studios_unknown_path_is_a_200_with_an_error() -> None:
                 client.chat("m", "x")
 
 
+def test_a_prompt_that_is_too_long_says_by_how_much() -> None:
+    words = "request (302 tokens) exceeds the available context size (256 tokens)"
+    counts = {"n_prompt_tokens": 302, "n_ctx": 256}
+    error = {"code": 400, "message": words, "type": "exceed_context_size_error", **counts}
+    with serve(answer({"error": error}, 400, server="llama.cpp")) as server:
+        with rawllm.Client(server.url) as client:
+            with pytest.raises(rawllm.ContextLengthExceededError, match="--ctx-size") as caught:
+                client.chat("m", "x")
+    assert (caught.value.prompt_tokens, caught.value.context_length) == (302, 256)
+
+
 def test_a_long_error_body_is_not_read_for_ever() -> None:
     with serve([head(500, version="1.0"), *[b"x" * 100_000] * 5, End.HOLD]) as server:
         with rawllm.Client(server.url, max_retries=0) as client:
@@ -157,6 +185,60 @@ def test_an_error_body_that_breaks_off_still_tells_what_came() -> None:
         with rawllm.Client(server.url) as client:
             with pytest.raises(rawllm.BadRequestError, match="half"):
                 client.chat("m", "x")
+
+
+def test_a_stream_that_ends_leaves_its_connection_to_the_next_call() -> None:
+    with serve(stream(*EVENTS), answer(CHAT)) as server, rawllm.Client(server.url) as client:
+        assert "".join(client.chat("m", "x", stream=True)) == "Hello there!"
+        assert client.chat("m", "x") == "Hello there!"
+        assert [request.connection for request in server.requests] == [0, 0]
+
+
+def test_a_server_that_does_not_end_after_done_is_left() -> None:
+    events = [STREAM_HEAD, *(chunk(event(e)) for e in EVENTS)]
+    with serve([*events, End.HOLD], [*events, *[chunk(b":" * 60_000)] * 9999]) as server:
+        for _ in range(2):
+            with rawllm.Client(server.url) as client:
+                assert "".join(client.chat("m", "x", stream=True)) == "Hello there!"
+                assert server.left.wait(PATIENCE)
+
+
+def test_a_deadline_that_passes_at_the_bodys_end_is_told() -> None:
+    # Shutting the socket looks like the end of a body that ends with its connection.
+    with serve([head(version="1.0") + JSON, End.HOLD]) as server:
+        with rawllm.Client(server.url) as client:
+            with pytest.raises(rawllm.APITimeoutError, match="the deadline passed"):
+                client.chat("m", "x", deadline=0.08)
+
+
+def test_a_reply_may_be_closed_twice() -> None:
+    with serve(stream(*EVENTS)) as server, rawllm.Client(server.url) as client:
+        answered = client.chat.completions.create(model="m", messages="x", stream=True)
+        answered.close()
+        answered.close()
+        with pytest.raises(rawllm.IncompleteStreamError, match=r"close\(\) was called"):
+            list(answered)
+
+
+class Broken:
+    """A raw body with a fault of its own."""
+
+    def read1(self, *args: Any, **kwargs: Any) -> bytes:
+        raise AttributeError("a mistake in the program")
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_mistake_in_the_program_is_not_taken_for_a_closed_connection() -> None:
+    response = requests.Response()
+    response.raw = Broken()
+    reply = Reply(response, Call("GET", "http://x", "http://x"), Watch(), None)
+    with pytest.raises(AttributeError, match="a mistake"):
+        reply.read1()
+    reply.close()
+    with pytest.raises(rawllm.APIConnectionError, match=r"close\(\) was called"):
+        reply.read1()
 
 
 @responses.activate

@@ -480,6 +480,7 @@ NO_STREAM: dict[str, tuple[bytes, str, str]] = {
     "plain text": (b"Ollama is running", "text/plain", "no event"),
     "JSON of another kind": (b'{"models": []}', "application/json", "without choices"),
     "broken JSON": (b'{"models": [', "application/json", "not JSON"),
+    "choices that are none": (b'{"choices": ["x"]}', "application/json", "without choices"),
     "a list": (b"[1]", "application/json", "without choices"),
 }
 

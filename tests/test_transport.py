@@ -38,7 +38,8 @@ def chat(server: Server, **options: Any) -> str:
     """One chat with a client of these options."""
     call = {k: options.pop(k) for k in ("deadline", "extra_headers") if k in options}
     with rawllm.Client(server.url, **options) as client:
-        return client.chat("m", "x", **call)
+        said: str = client.chat("m", "x", **call)
+        return said
 
 
 # --- the connection ---------------------------------------------------------

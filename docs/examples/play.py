@@ -1,10 +1,12 @@
-"""A server that answers every request with the bytes of a file, to see what a client makes of them.
+"""A server that answers with the bytes of a file, to see what a client makes of them.
 
-    python docs/examples/play.py answer.http 8080
+    python docs/examples/play.py 8080 answer.http
 
-The file holds an answer as `curl --raw -si` shows it. It prints its address, and then each request.
+A file holds an answer as `curl --raw -si` shows it; of several files each is sent in its turn.
+It prints its address, and then each request.
 """
 
+import itertools
 import re
 import socket
 import sys
@@ -31,10 +33,10 @@ def wire(shown):
     return sent
 
 
-def play(answer, port):
+def play(port, answers):
     with socket.create_server(("127.0.0.1", port)) as listener:
         print(f"http://localhost:{listener.getsockname()[1]}/v1", flush=True)
-        while True:
+        for answer in itertools.cycle(answers):
             connection, _ = listener.accept()
             with connection, connection.makefile("rb") as reader:
                 lines = list(iter(reader.readline, b"\r\n"))
@@ -45,4 +47,5 @@ def play(answer, port):
 
 
 if __name__ == "__main__":
-    play(wire(Path(sys.argv[1]).read_text(encoding="utf-8")), int(sys.argv[2]))
+    port, *files = sys.argv[1:]
+    play(int(port), [wire(Path(file).read_text(encoding="utf-8")) for file in files])

@@ -1,0 +1,211 @@
+"""The house's own rules: layers, exports, the core's independence, quirks with a test each."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import rawllm
+from rawllm import errors
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "rawllm"
+
+#: The layers, lowest first. A module may import from lower layers and from
+#: those named before it in its own.
+LAYERS: list[list[str]] = [
+    ["objects", "errors"],
+    [
+        "sse",
+        "payloads",
+        "answers",
+        "deltas",
+        "fold",
+        "envelopes",
+        "hints",
+        "retries",
+        "urls",
+        "keys",
+        "failures",
+        "settings",
+    ],
+    ["deadlines", "connections", "replies", "transport"],
+    [
+        "streams",
+        "raw",
+        "resources.chat",
+        "resources.completions",
+        "resources.embeddings",
+        "resources.models",
+        "resources.paths",
+        "client",
+    ],
+]
+ORDER = [name for layer in LAYERS for name in layer]
+CORE_LIMIT = 4600  # lines, docstrings and all
+
+
+def modules() -> list[tuple[str, Path]]:
+    paths = [path for path in sorted(PACKAGE.rglob("*.py")) if path.stem != "__init__"]
+    return [(".".join(p.relative_to(PACKAGE).with_suffix("").parts), p) for p in paths]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """What a module imports when the program runs, `if TYPE_CHECKING:` left out."""
+    tree = ast.parse(path.read_text())
+    guarded = {
+        node
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    for node in set(ast.walk(tree)) - guarded:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == "rawllm":
+            yield from (f"rawllm.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield str(node.module)
+
+
+def test_every_module_has_its_layer() -> None:
+    assert sorted(name for name, _ in modules()) == sorted(ORDER)
+
+
+@pytest.mark.parametrize(("name", "path"), modules(), ids=[name for name, _ in modules()])
+def test_imports_run_one_way(name: str, path: Path) -> None:
+    for imported in imports(path):
+        module = imported.removeprefix("rawllm.")
+        if imported.startswith("rawllm.") and module != "__version__":
+            assert module in ORDER, f"{name} imports {imported}, which is not of the core"
+            assert ORDER.index(module) < ORDER.index(name), f"{name} imports {imported}"
+
+
+@pytest.mark.parametrize(
+    ("library", "only"),
+    [("requests", {"transport"}), ("urllib3", {"connections", "transport"})],
+)
+def test_each_library_is_imported_in_its_own_place(library: str, only: set[str]) -> None:
+    users = {
+        name
+        for name, path in modules()
+        if any(i == library or i.startswith(f"{library}.") for i in imports(path))
+    }
+    assert users == only
+
+
+def test_layers_without_sockets_import_none() -> None:
+    below = ORDER[: ORDER.index("deadlines")]
+    for name, path in modules():
+        if name in below:
+            assert not {"socket", "threading", "http.client", "ssl", "os"} & set(imports(path)), (
+                name
+            )
+
+
+def test_the_core_stays_small() -> None:
+    lines = {name: len(path.read_text().splitlines()) for name, path in modules()}
+    assert sum(lines.values()) < CORE_LIMIT
+    assert max(lines.values()) <= 330, lines
+
+
+def test_all_is_what_there_is() -> None:
+    assert len(rawllm.__all__) == len(set(rawllm.__all__))
+    for name in rawllm.__all__:
+        assert hasattr(rawllm, name)
+    public = {
+        n for n, v in vars(rawllm).items() if not n.startswith("_") and not inspect.ismodule(v)
+    }
+    assert public == set(rawllm.__all__) - {"__version__"}
+
+
+def test_every_error_is_exported() -> None:
+    classes = {
+        n for n, c in vars(errors).items() if inspect.isclass(c) and issubclass(c, Exception)
+    }
+    assert classes <= set(rawllm.__all__)
+
+
+def test_every_exported_error_is_raised_by_a_test_of_the_library() -> None:
+    """By name, in `pytest.raises` or an `except`, where the library was made to raise it."""
+    # The two statuses without a test of their own are rows of `test_envelopes`.
+    told = "\n".join(
+        p.read_text() for p in (ROOT / "tests").glob("test_*.py") if p.name != "test_errors.py"
+    )
+    raised = set(re.findall(r"(?:raises\(|except |STATUSES.*?|: )rawllm\.(\w+Error)", told))
+    classes = {
+        n for n, c in vars(errors).items() if inspect.isclass(c) and issubclass(c, Exception)
+    }
+    bases = {"OpenAIError", "ConflictError", "UnprocessableEntityError"}
+    assert classes - raised <= bases
+
+
+@pytest.mark.parametrize("name", [name for name, _ in modules()])
+def test_every_public_name_has_a_docstring(name: str) -> None:
+    module = importlib.import_module(f"rawllm.{name}")
+    assert module.__doc__
+    for key, value in vars(module).items():
+        mine = getattr(value, "__module__", None) == module.__name__
+        if (
+            mine
+            and not key.startswith("_")
+            and (inspect.isclass(value) or inspect.isfunction(value))
+        ):
+            assert value.__doc__, f"{name}.{key}"
+
+
+QUIRK = re.compile(r"quirk\(([^)]*)\)")
+
+
+def quirks() -> list[tuple[str, str]]:
+    """(server, file) of each tag."""
+    return sorted(
+        {
+            (server.strip(), name)
+            for name, path in modules()
+            for tag in QUIRK.findall(path.read_text())
+            for server in tag.split(",")
+        }
+    )
+
+
+def test_there_are_quirks() -> None:
+    assert len(quirks()) > 15
+
+
+def test_no_module_is_doctested_by_chance_alone() -> None:
+    """Every module with an example is in the table of `test_doctests`."""
+    shown = {name for name, path in modules() if ">>> " in path.read_text()}
+    assert shown == set(DOCTESTED)
+
+
+DOCTESTED = [
+    "client",
+    "envelopes",
+    "fold",
+    "hints",
+    "keys",
+    "objects",
+    "payloads",
+    "retries",
+    "sse",
+    "urls",
+]
+
+
+@pytest.mark.parametrize("name", DOCTESTED)
+def test_doctests(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(variable, raising=False)
+    module = importlib.import_module(f"rawllm.{name}")
+    names = {"Client": rawllm.Client}
+    failed, attempted = doctest.testmod(module, extraglobs=names, optionflags=doctest.ELLIPSIS)
+    assert attempted
+    assert not failed

@@ -1,0 +1,93 @@
+"""The HTTP answer as it came, and the object it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import responses
+
+import rawllm
+from tests.servers import CHAT, EVENTS, answer, serve, stream
+
+BASE = "http://localhost/v1"
+
+
+@pytest.fixture
+def client() -> Iterator[rawllm.Client]:
+    with rawllm.Client(BASE, "sk-1", max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def mock() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+def test_a_raw_response_has_status_headers_and_bytes(mock: Any, client: rawllm.Client) -> None:
+    body = b'\xef\xbb\xbf{"a": "\xff"}'
+    mock.get(f"{BASE}/x?key=secret", body=body, headers={"X-Request-ID": "r7"}, status=201)
+    raw = client.with_raw_response.get("/x?key=secret")
+    assert (raw.status_code, raw.method, raw.url) == (201, "GET", f"{BASE}/x?key=***")
+    assert (raw.content, raw.text) == (body, '{"a": "\ufffd"}')
+    assert (raw.request_id, raw.headers["x-request-id"], raw.retries_taken) == ("r7", "r7", 0)
+    assert raw.http_response.status_code == 201
+    assert raw.json() == raw.parse() == {"a": "\ufffd"}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("[]", "not an object"),
+        ("{}", "without a list of choices"),
+        ('{"choices": {}}', "without a list of choices"),
+        ('{"choices": [1]}', "without a list of choices"),
+    ],
+)
+def test_an_answer_has_the_list_it_needs(
+    mock: Any, client: rawllm.Client, body: str, words: str
+) -> None:
+    mock.post(f"{BASE}/chat/completions", body=body)
+    raw = client.chat.completions.with_raw_response.create(model="m", messages="x")
+    assert raw.text == body
+    with pytest.raises(rawllm.APIResponseValidationError, match=words):
+        raw.parse()
+
+
+def test_an_answer_that_cannot_be_read_is_an_error(mock: Any, client: rawllm.Client) -> None:
+    mock.post(f"{BASE}/embeddings", json={"data": [{"embedding": "no base64"}]})
+    raw = client.embeddings.with_raw_response.create(model="m", input="x")
+    with pytest.raises(rawllm.APIResponseValidationError, match="cannot be read"):
+        raw.parse()
+
+
+def test_a_raw_response_parses_to_the_same_object_each_time(
+    mock: Any, client: rawllm.Client
+) -> None:
+    mock.post(f"{BASE}/chat/completions", json=CHAT)
+    raw = client.chat.completions.with_raw_response.create(model="m", messages="x")
+    assert raw.parse() is raw.parse()
+
+
+def test_raw_models(mock: Any, client: rawllm.Client) -> None:
+    mock.get(f"{BASE}/models", json={"data": []})
+    assert client.models.with_raw_response.list().status_code == 200
+
+
+def test_a_raw_stream_parses_to_the_stream_or_reads_its_bytes() -> None:
+    body = stream(*EVENTS)
+    with serve(body) as server, rawllm.Client(server.url) as client:
+        raw = client.completions.with_raw_response.create(model="m", prompt="x", stream=True)
+        assert raw.text.startswith('data: {"id"')
+        assert raw.text.endswith("data: [DONE]\n\n")
+        made = client.chat.completions.with_raw_response.create(
+            model="m", messages="x", stream=True
+        ).parse()
+        assert "".join(made.text) == "Hello there!"
+
+
+def test_a_request_id_is_kept_on_results() -> None:
+    with serve(answer(CHAT, x_request_id="r1")) as server, rawllm.Client(server.url) as client:
+        assert client.chat.completions.create(model="m", messages="x")._request_id == "r1"
