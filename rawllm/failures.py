@@ -157,7 +157,7 @@ def in_stream(
     code = envelopes.status_of(found)
     words = _short(found.message or text)
     message = f"{call.line}: the server ended the stream with an error: {words}"
-    if code and (hint := _status_hint(call, code, response.headers, found)):
+    if hint := _status_hint(call, code or response.status_code, response.headers, found):
         message = f"{message}\n{hint}"
     error = errors.StreamAPIError(message, partial=partial, **_fields(response, found))
     error.status_code = code

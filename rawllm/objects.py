@@ -81,7 +81,8 @@ class Object(dict[str, Any]):
                     cls.declare(item)
         return value
 
-    if not TYPE_CHECKING:  # so that a type checker still finds `r.choises`
+    # Hidden from type checkers, so that they still find `r.choises`.
+    if not TYPE_CHECKING:  # pragma: no branch
 
         def __getattr__(self, name: str) -> Any:
             try:

@@ -61,7 +61,7 @@ def chat(model: str, messages: Messages, **params: Any) -> dict[str, Any]:
     """The body of `/chat/completions`. One `str` is one message of the user."""
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
-    elif not isinstance(messages, Sequence) or isinstance(messages, bytes):
+    elif not isinstance(messages, Sequence) or isinstance(messages, bytes | bytearray):
         raise TypeError(f"messages must be a str or a list of dicts, not {_kind(messages)}")
     for place, message in enumerate(messages):
         if not isinstance(message, Mapping):
@@ -97,9 +97,18 @@ def serialize(body: Any) -> bytes:
     deep, and `TypeError` for what JSON has no form for, saying where it is.
     """
     try:
-        text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _json(body)
     except RecursionError:
         raise ValueError("the request is nested too deep for JSON") from None
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
+def _json(body: Any) -> str:
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except ValueError as error:
         if "Circular" in str(error):
             raise ValueError("the request contains itself: JSON cannot carry that") from None
@@ -108,10 +117,6 @@ def serialize(body: Any) -> bytes:
     except TypeError as error:
         place = _place(body, _is_foreign) or "a key"
         raise TypeError(f"{place}: {error}") from None
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 def is_given(value: Any) -> bool:
@@ -124,7 +129,7 @@ def _body(extra_body: Mapping[str, Any] | None = None, **params: Any) -> dict[st
 
 
 def _input(name: str, value: Any) -> Any:
-    if isinstance(value, str | Sequence) and not isinstance(value, bytes):
+    if isinstance(value, str | Sequence) and not isinstance(value, bytes | bytearray):
         return value
     raise TypeError(f"{name} must be a str or a list, not {_kind(value)}")
 

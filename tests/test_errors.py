@@ -20,7 +20,7 @@ from rawllm.objects import Object
 CLASSES: dict[str, type[errors.OpenAIError]] = {
     name: value
     for name, value in vars(errors).items()
-    if isinstance(value, type) and issubclass(value, BaseException)
+    if isinstance(value, type) and issubclass(value, errors.OpenAIError)
 }
 
 # --- the tree ---------------------------------------------------------------

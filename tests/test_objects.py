@@ -52,7 +52,7 @@ def test_every_object_in_a_json_text_is_one() -> None:
 
 @pytest.mark.parametrize("text", ["[]", "null", "5", '"x"', "[{}]"])
 def test_a_json_text_without_an_object_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="^not a JSON object: ") as caught:
+    with pytest.raises(ValueError, match=r"^not a JSON object: ") as caught:
         Object.from_json(text)
     assert str(caught.value).endswith(text)
 
@@ -83,8 +83,8 @@ def test_keys_are_attributes() -> None:
     value = Leaf.from_json(TEXT)
     assert value.name == "é"
     assert value.size is None
-    assert value.extra == [1, {"a": 2}]
-    assert value.extra[1].a == 2
+    assert value.extra == [1, {"a": 2}]  # type: ignore[attr-defined]
+    assert value.extra[1].a == 2  # type: ignore[attr-defined]
 
 
 def test_an_attribute_is_the_value_itself() -> None:
@@ -92,7 +92,7 @@ def test_an_attribute_is_the_value_itself() -> None:
     assert value.leaves is value["leaves"]
     assert value.leaves[0] is value["leaves"][0]
     assert value.leaf is value["leaf"]
-    assert value.extra is value["extra"]
+    assert value.extra is value["extra"]  # type: ignore[attr-defined]
 
 
 def test_a_declared_field_that_did_not_come_is_none() -> None:
@@ -135,7 +135,7 @@ def test_setting_an_attribute_sets_the_key() -> None:
 def test_deleting_an_attribute_deletes_the_key() -> None:
     value = Leaf(name="x", extra=1)
     del value.name
-    del value.extra
+    del value.extra  # type: ignore[attr-defined]
     assert value == {}
     assert value.name is None  # it is declared
 

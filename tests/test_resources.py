@@ -240,9 +240,10 @@ def test_a_model_is_retrieved_by_its_id(
 def test_mlx_lm_retrieves_a_list(mock: Any, client: rawllm.Client) -> None:
     mock.get(f"{BASE}/models/b", json={"data": [{"id": "a"}, {"id": "b"}]})
     assert client.models.retrieve("b") == {"id": "b"}
-    mock.get(f"{BASE}/models/c", json={"data": []})
-    with pytest.raises(rawllm.APIResponseValidationError, match="a list without c"):
-        client.models.retrieve("c")
+    for listed, words in (([], "a list without c"), ([None], "not a list of objects")):
+        mock.get(f"{BASE}/models/c", json={"data": listed})
+        with pytest.raises(rawllm.APIResponseValidationError, match=words):
+            client.models.retrieve("c")
 
 
 def test_servers_without_retrieve_are_named(mock: Any, client: rawllm.Client) -> None:

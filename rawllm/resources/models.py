@@ -70,13 +70,13 @@ def _list(raw: RawResponse[ModelList]) -> ModelList:
 
 def _one(raw: RawResponse[Model], model: str) -> Model:
     answer = raw.answer(Model)
-    if isinstance(answer.get("data"), list):
-        # quirk(mlx-lm): answers with the list of the models that match.
-        matches = [item for item in answer["data"] if item.get("id") == model]
-        if not matches:
-            raise raw.reply.invalid(raw.content, f"a list without {model}", "model")
-        answer = Model.declare(matches[0])
-    return answer
+    if "data" not in answer:
+        return answer
+    # quirk(mlx-lm): answers with the list of the models that match.
+    for match in _list(raw):
+        if match.get("id") == model:
+            return match
+    raise raw.reply.invalid(raw.content, f"a list without {model}", "model")
 
 
 def _deleted(raw: RawResponse[ModelDeleted]) -> ModelDeleted:

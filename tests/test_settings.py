@@ -1,0 +1,494 @@
+"""What a client is configured with, and what that makes of one call."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from rawllm import __version__, omit
+from rawllm.keys import Guarded, Key
+from rawllm.settings import (
+    Limits,
+    Settings,
+    address,
+    count,
+    header_value,
+    merged_headers,
+    resolve,
+    seconds,
+    timeouts,
+)
+
+SECRET = "sk-s3cret"
+STRANGER = "https://llm.example.org/v1"
+LOCAL = "http://localhost:8000/v1"
+
+
+def settings(environ: Mapping[str, str] | None = None, **changes: Any) -> Settings:
+    """What a client would be made with, where `changes` are all that is given."""
+    if isinstance(changes.get("api_key"), str):
+        changes["api_key"] = Key(changes["api_key"])
+    given = {
+        "base_url": "",
+        "login": Key(None),
+        "api_key": Key(None),
+        "organization": None,
+        "project": None,
+        "timeout": omit,
+        "max_retries": 2,
+        "loading_timeout": 60.0,
+        "retry_timeouts": False,
+        "headers": {},
+        "query": {},
+        "strict_streams": True,
+        "max_response_bytes": 1000,
+    }
+    assert changes.keys() <= given.keys()
+    return resolve(given | changes, environ or {})
+
+
+# --- the address ------------------------------------------------------------
+
+#: name: (given, OPENAI_BASE_URL, base URL)
+BASE_URLS: dict[str, tuple[str, str | None, str]] = {
+    "neither": ("", None, "https://api.openai.com/v1"),
+    "given": (LOCAL, None, LOCAL),
+    "in the environment": ("", STRANGER, STRANGER),
+    "empty in the environment": ("", "", "https://api.openai.com/v1"),
+    "blank in the environment": ("", " \n", "https://api.openai.com/v1"),
+    "both": (LOCAL, STRANGER, LOCAL),
+    "repaired": ("localhost:8000/v1/chat/completions", None, LOCAL),
+    "repaired from the environment": ("", " localhost:8000/v1/ ", LOCAL),
+}
+
+
+@pytest.mark.parametrize(("given", "named", "expected"), BASE_URLS.values(), ids=BASE_URLS)
+def test_the_base_url(given: str, named: str | None, expected: str) -> None:
+    environ = {} if named is None else {"OPENAI_BASE_URL": named}
+    assert settings(environ, base_url=given).base_url == expected
+
+
+def test_a_base_url_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="base_url must look like"):
+        settings(base_url="ftp://localhost")
+
+
+def test_an_address_is_taken_apart() -> None:
+    bare, login, query = address(" http://me:p%40ss@localhost:8000/v1?key=s3cret&a=1 ")
+    assert (bare, login.reveal()) == ("http://localhost:8000/v1", "me:p@ss")
+    assert query == {"key": "s3cret", "a": "1"}
+    assert "s3cret" not in repr(query)
+
+
+def test_a_plain_address_has_neither_login_nor_parameters() -> None:
+    bare, login, query = address(LOCAL)
+    assert (bare, bool(login), query) == (LOCAL, False, {})
+
+
+def test_the_query_of_the_base_url_goes_out_with_every_call() -> None:
+    made = settings(base_url=f"{LOCAL}?api-version=1&a=1", query={"a": "2"})
+    assert made.base_url == LOCAL
+    assert made.query == {"api-version": "1", "a": "2"}
+
+
+# --- the key ----------------------------------------------------------------
+
+#: name: (base URL, api_key=, OPENAI_API_KEY, the key, what a 401 means)
+KEYS: dict[str, tuple[str, str | None, str | None, str, str]] = {
+    "neither": (LOCAL, None, None, "", "no key"),
+    "given": (STRANGER, SECRET, None, SECRET, "refused key"),
+    "in the environment": (LOCAL, None, SECRET, SECRET, "refused key"),
+    "in the environment, for openai": ("", None, SECRET, SECRET, "refused key"),
+    "blanks in the environment": (LOCAL, None, f" {SECRET}\n", SECRET, "refused key"),
+    "both": (LOCAL, SECRET, "sk-other", SECRET, "refused key"),
+    "none, explicitly": (LOCAL, "", SECRET, "", "no key"),
+    "withheld from a stranger": (STRANGER, None, SECRET, "", "withheld"),
+    "empty in the environment": (STRANGER, None, "", "", "no key"),
+    "blank in the environment": (STRANGER, None, " ", "", "no key"),
+    "blank in the environment, here": (LOCAL, None, " ", "", "no key"),
+}
+
+
+@pytest.mark.parametrize(
+    ("base_url", "given", "named", "expected", "state"), KEYS.values(), ids=KEYS
+)
+def test_the_key(
+    base_url: str, given: str | None, named: str | None, expected: str, state: str
+) -> None:
+    environ = {} if named is None else {"OPENAI_API_KEY": named}
+    made = settings(environ, base_url=base_url, api_key=Key(given))
+    assert made.key.reveal() == expected
+    assert made.key_state == state
+    assert made.call("GET", LOCAL, None).key == state
+
+
+def test_the_server_that_the_environment_names_gets_the_environments_key() -> None:
+    environ = {"OPENAI_BASE_URL": STRANGER, "OPENAI_API_KEY": SECRET}
+    assert settings(environ).key.reveal() == SECRET
+    assert settings(environ, base_url="https://other.example.org").key_state == "withheld"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"base_url": "http://me:pass@localhost:8000/v1"}, id="in the base URL"),
+        pytest.param({"base_url": "me:pass@localhost:8000/v1"}, id="without a scheme"),
+        pytest.param({"base_url": LOCAL, "login": Key("me:pass")}, id="apart"),
+        pytest.param(
+            {"base_url": "http://you:word@localhost:8000/v1", "login": Key("me:pass")}, id="both"
+        ),
+    ],
+)
+def test_user_and_password_take_the_place_of_the_environments_key(changes: Any) -> None:
+    made = settings({"OPENAI_API_KEY": SECRET}, **changes)
+    assert (made.base_url, made.login.reveal(), bool(made.key)) == (LOCAL, "me:pass", False)
+    assert made.key_state == "refused key"
+
+
+@pytest.mark.parametrize(
+    ("key", "changes", "says"),
+    [
+        pytest.param(f"{SECRET}\nx", {}, "api_key holds", id="a line break in it"),
+        pytest.param(f"{SECRET}\u2026", {}, "api_key holds", id="not ASCII"),
+        pytest.param(SECRET, {"timeout": -1}, "timeout must be", id="another mistake"),
+    ],
+)
+def test_no_traceback_shows_the_key_of_the_environment(
+    key: str, changes: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ValueError, match=says) as caught:
+        settings({"OPENAI_API_KEY": key}, base_url=LOCAL, **changes)
+    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack
+    shown = [repr(frame.locals) for frame in frames if "tests" not in frame.filename]
+    assert shown
+    assert not any(SECRET in text for text in shown)
+
+
+def test_a_key_that_was_withheld_is_not_checked() -> None:
+    assert settings({"OPENAI_API_KEY": "\u2026"}, base_url=STRANGER).key_state == "withheld"
+
+
+def test_settings_show_and_pickle_no_secret() -> None:
+    made = settings(
+        base_url="http://me:s3cret@localhost:8000/v1?key=s3cret",
+        api_key=SECRET,
+        headers=Guarded({"X-Api-Key": "s3cret"}),
+    )
+    assert "s3cret" not in repr(made)
+    assert b"s3cret" not in pickle.dumps(made)
+
+
+# --- headers and parameters -------------------------------------------------
+
+
+def test_the_headers_of_every_call() -> None:
+    assert settings().headers == {"User-Agent": f"rawllm/{__version__}"}
+
+
+@pytest.mark.parametrize(
+    ("argument", "variable", "header"),
+    [
+        ("organization", "OPENAI_ORG_ID", "OpenAI-Organization"),
+        ("project", "OPENAI_PROJECT_ID", "OpenAI-Project"),
+    ],
+)
+def test_organization_and_project(argument: str, variable: str, header: str) -> None:
+    given: dict[str, Any] = {argument: "given"}
+    assert settings(**given).headers[header] == "given"
+    assert settings({variable: "named"}).headers[header] == "named"
+    assert settings({variable: "named"}, **given).headers[header] == "given"
+    assert header not in settings({variable: " "}).headers
+    assert header not in settings({variable: ""}).headers
+
+
+@pytest.mark.parametrize("nothing", [None, omit])
+def test_a_default_header_is_replaced_or_removed_in_any_case(nothing: object) -> None:
+    made = settings(
+        {"OPENAI_ORG_ID": "o"}, headers={"user-agent": "x", "OPENAI-ORGANIZATION": nothing}
+    )
+    assert made.headers == {"user-agent": "x"}
+
+
+#: name: (layers, merged)
+MERGED: dict[str, tuple[list[dict[str, Any]], dict[str, str]]] = {
+    "none": ([], {}),
+    "one": ([{"A": "1"}], {"A": "1"}),
+    "apart": ([{"A": "1"}, {"B": "2"}], {"A": "1", "B": "2"}),
+    "the later one wins": ([{"A": "1"}, {"A": "2"}], {"A": "2"}),
+    "and its spelling": ([{"X-Trace": "1"}, {"x-trace": "2"}], {"x-trace": "2"}),
+    "in one layer": ([{"X-Trace": "1", "x-trace": "2"}], {"x-trace": "2"}),
+    "None removes": ([{"A": "1"}, {"a": None}], {}),
+    "omit removes": ([{"A": "1"}, {"a": omit}], {}),
+    "and it can come back": ([{"A": "1"}, {"a": None}, {"A": "3"}], {"A": "3"}),
+    "removing what is not there": ([{"a": None}], {}),
+    "an empty one is one": ([{"A": "1"}, {"A": ""}], {"A": ""}),
+    "blanks around": ([{"A": " 1\n"}], {"A": "1"}),
+}
+
+
+@pytest.mark.parametrize(("layers", "merged"), MERGED.values(), ids=MERGED)
+def test_headers_merge_by_name_in_any_case(
+    layers: list[dict[str, Any]], merged: dict[str, str]
+) -> None:
+    found = merged_headers(*layers)
+    assert found == merged
+    assert type(found) is Guarded
+
+
+@pytest.mark.parametrize("value", ["", "x", "a b", "caf\u00e9", "=?utf-8?q?x?="])
+def test_what_a_header_can_hold(value: str) -> None:
+    assert header_value("X", value) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "says"),
+    [
+        ("s3cret\nX-Evil: 1", ValueError, "a line break"),
+        ("s3cret\rx", ValueError, "a line break"),
+        ("s3cret\0", ValueError, "a line break"),
+        ("s3cret\u20ac", ValueError, "beyond Latin-1"),
+        ("s3cret\u0100", ValueError, "beyond Latin-1"),
+        (b"s3cret", TypeError, "must be a str, not bytes"),
+        (7, TypeError, "must be a str, not int"),
+        (["s3cret"], TypeError, "must be a str, not list"),
+    ],
+    ids=repr,
+)
+def test_what_no_header_can_hold_is_refused_and_not_shown(
+    value: Any, kind: type[Exception], says: str
+) -> None:
+    with pytest.raises(kind, match=f"the header X-Api-Key .*{says}") as caught:
+        header_value("X-Api-Key", value)
+    assert "s3cret" not in str(caught.value)
+
+
+# --- one call ---------------------------------------------------------------
+
+
+def test_a_call_is_sent_with_all_that_is_configured() -> None:
+    made = settings(
+        base_url=LOCAL, api_key=SECRET, headers={"X-Trace": "7"}, query={"api-version": "1"}
+    )
+    request = made.request("POST", "/chat/completions", b"{}")
+    assert request.method == "POST"
+    assert request.url == f"{LOCAL}/chat/completions"
+    assert request.body == b"{}"
+    assert request.query == {"api-version": "1"}
+    assert request.key.reveal() == SECRET
+    assert request.headers == {
+        "Accept": "application/json",
+        "Accept-Encoding": "gzip, deflate",
+        "Content-Type": "application/json",
+        "User-Agent": f"rawllm/{__version__}",
+        "X-Trace": "7",
+    }
+
+
+def test_a_stream_is_asked_for_as_one_and_not_compressed() -> None:
+    headers = settings(base_url=LOCAL).request("POST", "/x", b"{}", streaming=True).headers
+    assert headers["Accept"] == "text/event-stream"
+    assert headers["Accept-Encoding"] == "identity"
+    assert headers["Content-Type"] == "application/json"
+
+
+def test_without_a_body_there_is_no_content_type() -> None:
+    request = settings(base_url=LOCAL).request("GET", "/models", None)
+    assert "Content-Type" not in request.headers
+    assert request.body is None
+    assert "Content-Type" in settings(base_url=LOCAL).request("POST", "/x", b"").headers
+
+
+def test_a_calls_own_headers_and_parameters_win() -> None:
+    made = settings(
+        base_url=LOCAL, headers={"X-Trace": "7", "X-B": "1"}, query={"a": "1", "b": "2"}
+    )
+    request = made.request(
+        "GET", "/x", None, extra_headers={"x-trace": "8", "X-B": omit}, extra_query={"a": "3"}
+    )
+    assert (request.headers["x-trace"], "X-B" in request.headers) == ("8", False)
+    assert "X-Trace" not in request.headers
+    assert request.query == {"a": "3", "b": "2"}
+    assert made.headers["X-Trace"] == "7"
+    assert made.query == {"a": "1", "b": "2"}
+
+
+LOGGED_IN = "http://me:pass@localhost:8000/v1"
+
+
+@pytest.mark.parametrize(
+    ("path", "ours"),
+    [
+        ("/models", True),
+        ("http://localhost:8000/tokenize", True),
+        ("HTTP://LOCALHOST:8000/tokenize", True),
+        ("http://localhost:8001/v1/models", False),
+        ("https://localhost:8000/v1/models", False),
+        ("http://localhost:8000@example.org/v1", False),
+        ("https://example.org/v1", False),
+    ],
+)
+def test_no_secret_goes_to_another_origin(path: str, ours: bool) -> None:
+    made = settings(
+        base_url=LOGGED_IN,
+        api_key=SECRET,
+        headers={"X-Api-Key": SECRET, "X-Trace": "7"},
+        query={"key": SECRET, "a": "1"},
+    )
+    request = made.request("GET", path, None)
+    assert (request.key.reveal(), request.login.reveal()) == (
+        (SECRET, "me:pass") if ours else ("", "")
+    )
+    assert ("X-Api-Key" in request.headers, "key" in request.query) == (ours, ours)
+    assert (request.headers["X-Trace"], request.query["a"]) == ("7", "1")
+
+
+def test_what_a_call_says_itself_goes_where_it_says() -> None:
+    extra = {"Authorization": "Bearer other"}
+    request = settings(base_url=LOCAL, api_key=SECRET).request(
+        "GET", "https://example.org/", None, extra_headers=extra, extra_query={"key": "other"}
+    )
+    assert (request.headers["Authorization"], request.query) == ("Bearer other", {"key": "other"})
+
+
+@pytest.mark.parametrize("nothing", [None, omit])
+@pytest.mark.parametrize("name", ["Authorization", "authorization"])
+def test_a_call_without_authorization_sends_no_key(name: str, nothing: object) -> None:
+    made = settings(base_url=LOGGED_IN, api_key=SECRET)
+    request = made.request("GET", "/x", None, extra_headers={name: nothing})
+    assert (bool(request.key), bool(request.login)) == (False, False)
+    assert made.request("GET", "/x", None, extra_headers={"X": nothing}).key
+
+
+def test_what_the_texts_of_errors_know_of_a_call() -> None:
+    asked = settings(base_url=LOCAL).call("GET", f"{LOCAL}/x?key=s3cret", "tiny")
+    assert (asked.method, asked.url) == ("GET", f"{LOCAL}/x?key=***")
+    assert (asked.base_url, asked.model, asked.key) == (LOCAL, "tiny", "no key")
+
+
+# --- limits -----------------------------------------------------------------
+
+
+def test_the_limits_of_a_client() -> None:
+    made = settings(timeout=30, max_retries=5, loading_timeout=9, retry_timeouts=True)
+    assert made.limits == Limits(5.0, 30.0, 5, 9.0, retry_timeouts=True)
+    assert settings().limits == Limits(5.0, 600.0, 2, 60.0)
+
+
+def test_what_is_left_of_the_settings_is_as_given() -> None:
+    made = settings(strict_streams=False, max_response_bytes=7)
+    assert (made.strict_streams, made.max_response_bytes) == (False, 7)
+
+
+#: name: (timeout=, (to connect, to read))
+TIMEOUTS: dict[str, tuple[Any, tuple[float | None, float | None]]] = {
+    "long": (30, (5.0, 30.0)),
+    "short": (2.5, (2.5, 2.5)),
+    "none": (None, (5.0, None)),
+    "a pair": ((1, 2), (1.0, 2.0)),
+    "half a pair": ((None, 2), (None, 2.0)),
+    "a pair of none": ((None, None), (None, None)),
+    "longer than a socket counts": (1e9, (5.0, 2e6)),
+    "longer than a float counts": (10**400, (5.0, 2e6)),
+    "exactly as long": (2e6, (5.0, 2e6)),
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), TIMEOUTS.values(), ids=TIMEOUTS)
+def test_a_timeout_is_a_wait_to_connect_and_one_to_read(
+    given: Any, expected: tuple[float | None, float | None]
+) -> None:
+    assert timeouts(given) == expected
+    limits = settings(timeout=given).limits
+    assert (limits.connect, limits.read) == expected
+
+
+@pytest.mark.parametrize("given", [(), (1,), (1, 2, 3)], ids=repr)
+def test_a_tuple_that_is_no_pair_is_refused(given: Any) -> None:
+    with pytest.raises(ValueError, match="or a pair"):
+        timeouts(given)
+
+
+#: name: (what is no time to wait, the error, its text)
+NO_SECONDS: dict[str, tuple[Any, type[Exception], str]] = {
+    "zero": (0, ValueError, "above 0 seconds and finite, not 0; None: no limit"),
+    "negative": (-1.5, ValueError, "not -1.5"),
+    "NaN": (math.nan, ValueError, "not nan"),
+    "infinity": (math.inf, ValueError, "not inf"),
+    "true": (True, TypeError, "a number of seconds, not bool"),
+    "false": (False, TypeError, "not bool"),
+    "text": ("5", TypeError, "not str"),
+    "a list": ([5, 10], TypeError, "not list"),
+}
+
+
+@pytest.mark.parametrize(("given", "kind", "says"), NO_SECONDS.values(), ids=NO_SECONDS)
+def test_what_is_no_time_to_wait_is_refused(given: Any, kind: type[Exception], says: str) -> None:
+    with pytest.raises(kind, match=f"^deadline must be .*{says}"):
+        seconds("deadline", given)
+    with pytest.raises(kind, match=f"^timeout must be .*{says}"):
+        settings(timeout=given)
+    with pytest.raises(kind, match=f"^timeout must be .*{says}"):
+        timeouts((1, given))
+    with pytest.raises(kind, match=f"^timeout must be .*{says}"):
+        timeouts((given, 1))
+    if given != 0 or given is False:
+        with pytest.raises(kind, match=f"^loading_timeout must be .*{says}"):
+            settings(loading_timeout=given)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [(0, 0.0), (0.0, 0.0), (1, 1.0), (None, math.inf)], ids=repr
+)
+def test_how_long_a_model_that_loads_is_waited_for(given: Any, expected: float) -> None:
+    assert settings(loading_timeout=given).limits.loading_timeout == expected
+
+
+def test_a_calls_own_limits() -> None:
+    made = settings(timeout=30, max_retries=5)
+    assert made.limits_with() == made.limits
+    assert made.limits_with(timeout=2) == made.limits._replace(connect=2.0, read=2.0)
+    assert made.limits_with(timeout=None) == made.limits._replace(connect=5.0, read=None)
+    assert made.limits_with(omit, 1, 2, 3) == made.limits._replace(
+        deadline=1.0, first_token_timeout=2.0, idle_timeout=3.0
+    )
+
+
+@pytest.mark.parametrize("name", ["timeout", "deadline", "first_token_timeout", "idle_timeout"])
+@pytest.mark.parametrize(("given", "kind"), [(-1, ValueError), ("1", TypeError)], ids=repr)
+def test_a_limit_that_is_none_is_refused_by_its_name(
+    name: str, given: Any, kind: type[Exception]
+) -> None:
+    with pytest.raises(kind, match=f"^{name} must be"):
+        settings().limits_with(**{name: given})
+
+
+# --- whole numbers ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", [0, 1, 10**6])
+def test_a_whole_number(given: int) -> None:
+    assert count("max_retries", given, at_least=0) == given
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "kind", "says"),
+    [
+        ("max_retries", -1, ValueError, "must be at least 0, not -1"),
+        ("max_retries", 2.0, TypeError, "must be a whole number, not float"),
+        ("max_retries", True, TypeError, "must be a whole number, not bool"),
+        ("max_retries", "2", TypeError, "must be a whole number, not str"),
+        ("max_retries", None, TypeError, "must be a whole number, not NoneType"),
+        ("max_response_bytes", 0, ValueError, "must be at least 1, not 0"),
+        ("max_response_bytes", math.inf, TypeError, "must be a whole number, not float"),
+    ],
+)
+def test_what_is_no_such_number_is_refused(
+    name: str, given: Any, kind: type[Exception], says: str
+) -> None:
+    with pytest.raises(kind, match=f"^{name} {says}$"):
+        settings(**{name: given})
