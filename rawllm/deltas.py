@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 
 from rawllm.objects import Object
 
-
 _json = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -27,6 +26,7 @@ class Fields:
         self.kept: dict[str, Any] = {}
 
     def add(self, name: str, value: Any) -> None:
+        """Take one more piece of the field `name`."""
         if value is None:
             return
         if name not in self.kept:
@@ -34,9 +34,11 @@ class Fields:
         self.kept[name].add(value)
 
     def get(self, name: str) -> Any:
+        """What the field adds up to so far, `None` where nothing came."""
         return self.kept[name].value if name in self.kept else None
 
     def values(self) -> dict[str, Any]:
+        """What all fields add up to so far."""
         values = {name: kept.value for name, kept in self.kept.items()}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -167,7 +169,7 @@ class _Call(_Nested):
         fields = self.fields.values()
         fields.pop("index", None)  # a whole answer has none: the order says it
         if "function" in fields:
-            fields = {"type": "function"} | fields
+            fields = {"type": "function", **fields}
             fields["function"].setdefault("arguments", "{}")
         return Object(fields)
 

@@ -42,7 +42,7 @@ class OpenAIError(Exception):
 def _revive(
     cls: type[OpenAIError], args: tuple[Any, ...], attributes: dict[str, Any]
 ) -> OpenAIError:
-    error = cls.__new__(cls, *args)
+    error = cls.__new__(cls)
     error.args = args
     error.__dict__.update(attributes)
     return error

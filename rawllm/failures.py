@@ -101,8 +101,8 @@ def status(
     error = envelopes.error_class(response.status_code, found)(
         message, response=response, **_fields(response, found)
     )
-    if isinstance(error, errors.ContextLengthExceededError):
-        counts = envelopes.context_length(found) or envelopes.ContextLength(None, None)
+    counts = envelopes.context_length(found)
+    if counts and isinstance(error, errors.ContextLengthExceededError):
         error.prompt_tokens, error.context_length = counts
     if isinstance(error, errors.RateLimitError):
         error.retry_after = retries.retry_after(response.headers, now)
@@ -122,7 +122,7 @@ def _status_hint(
     situation = hints.situation(code, found, path=path, base_path=base_path)
     if situation is None:
         return None
-    server = hints.server_of(headers, urlsplit(call.base_url).port)
+    server = hints.server_of(headers)
     if situation == "context":
         counts = envelopes.context_length(found)
         text = call.hint("context", server)

@@ -98,13 +98,13 @@ def server_at(port: int | None) -> str | None:
     return PORTS.get(port or 0)
 
 
-def server_of(headers: Mapping[str, str], port: int | None) -> str | None:
-    """Which server answered: by its headers, else by its port."""
+def server_of(headers: Mapping[str, str]) -> str | None:
+    """The server that has these headers, which tell it more surely than its port."""
     if headers.get("Server") == "llama.cpp":
         return "llama-server"
     if any(name.lower().startswith("x-litellm-") for name in headers):
         return "litellm"
-    return server_at(port)
+    return None
 
 
 def situation(status: int, found: Envelope, *, path: str, base_path: str) -> str | None:

@@ -71,7 +71,7 @@ class Patience:
         self._max_retries = max_retries
         self._loading_timeout = loading_timeout
         self._retry_timeouts = retry_timeouts
-        self._done = dict.fromkeys((AT_ONCE, BACKOFF, LOADING), 0)
+        self._done: dict[str, int] = dict.fromkeys((AT_ONCE, BACKOFF, LOADING), 0)
 
     @property
     def taken(self) -> int:

@@ -157,7 +157,7 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         key=key,
         login=login,
         key_state="refused key" if key or login else "withheld" if withheld else "no key",
-        headers=merged_headers({}, {k: v for k, v in headers.items() if v}, given["headers"]),
+        headers=merged_headers({k: v for k, v in headers.items() if v}, given["headers"]),
         query=Guarded({**query, **given["query"]}),
         limits=Limits(
             connect,

@@ -1,4 +1,4 @@
-"""Server-Sent Events: bytes in, events out, and back.
+r"""Server-Sent Events: bytes in, events out, and back.
 
 No I/O happens here. Feed the decoder whatever the network gives, cut
 anywhere; it hands back every event those bytes complete, in time linear in
@@ -8,7 +8,7 @@ chat answer cannot be resumed.
 
 Specification: https://html.spec.whatwg.org/multipage/server-sent-events.html
 
->>> list(Decoder().feed(b"data: hello\\n\\n"))
+>>> list(Decoder().feed(b"data: hello\n\n"))
 [Event(data='hello', event='message', id='')]
 """
 
@@ -33,12 +33,12 @@ class EventTooLongError(ValueError):
 
 
 class Decoder:
-    """Turn the bytes of one event stream into events.
+    r"""Turn the bytes of one event stream into events.
 
     >>> decoder = Decoder()
     >>> decoder.feed(b'data: {"a"')
     []
-    >>> decoder.feed(b": 1}\\n\\ndata: [DONE]\\n\\n")
+    >>> decoder.feed(b": 1}\n\ndata: [DONE]\n\n")
     [Event(data='{"a": 1}', event='message', id=''), Event(data='[DONE]', event='message', id='')]
 
     Raises `EventTooLongError` when the lines of one event, complete or not,

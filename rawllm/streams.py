@@ -182,7 +182,10 @@ class Stream(Generic[Chunk]):
     def _add(self, value: Object, size: int) -> None:
         chunk = self._chunk.declare(value)
         self._chunks += 1
-        self._fold.add(chunk, size)
+        try:
+            self._fold.add(chunk, size)
+        except RecursionError:
+            raise self._wrong("a tool call's arguments that are nested too deep") from None
         if self._fold.failed is not None:
             raise self._failure(self._fold.failed.to_json())
         if self._fold.size > self._limit:

@@ -362,7 +362,7 @@ NAMES = {
     "internal_server_error": 500,  # litellm, llama-cpp-python
     "InternalServerError": 500,  # vllm
     "server_error": 500,  # openai, llama-server
-    "overloaded_error": 503,  # gateways to anthropic
+    "overloaded_error": 503,  # gateways
     "unavailable_error": 503,  # llama-server
 }
 

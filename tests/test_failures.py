@@ -242,6 +242,12 @@ def test_headers_tell_the_server_from_what_its_port_would(
     assert advice in hint_of(status(call("ollama"), 404, NO_MODEL, headers))
 
 
+def test_headers_tell_the_server_for_a_prompt_too_long_too() -> None:
+    body = '{"error":"the request exceeds the available context size"}'
+    error = status(call("vllm"), 400, body, {"Server": "llama.cpp"})
+    assert "--ctx-size" in hint_of(error)
+
+
 def test_a_call_without_a_model_has_a_hint_with_its_place_held() -> None:
     assert "`ollama pull MODEL`" in hint_of(status(call("ollama", model=None), 404, NO_MODEL))
 

@@ -109,7 +109,6 @@ def test_braces_in_a_fact_are_text() -> None:
 )
 def test_a_server_is_known_by_its_port(port: int | None, server: str | None) -> None:
     assert server_at(port) == server
-    assert server_of({"Server": "uvicorn"}, port) == server
 
 
 def test_every_server_with_sentences_has_a_port() -> None:
@@ -123,11 +122,12 @@ def test_every_server_with_sentences_has_a_port() -> None:
         pytest.param({"server": "llama.cpp"}, "llama-server", id="llama-server: lower case"),
         pytest.param({"x-litellm-call-id": "1"}, "litellm", id="litellm"),
         pytest.param({"X-LiteLLM-Version": "1"}, "litellm", id="litellm: in any case"),
-        pytest.param({}, "vllm", id="by the port"),
+        pytest.param({"Server": "uvicorn"}, None, id="vllm and many more"),
+        pytest.param({}, None, id="ollama"),
     ],
 )
-def test_a_server_is_known_by_its_headers_first(headers: dict[str, str], server: str) -> None:
-    assert server_of(CaseInsensitiveDict(headers), 8000) == server
+def test_a_server_is_known_by_its_headers(headers: dict[str, str], server: str | None) -> None:
+    assert server_of(CaseInsensitiveDict(headers)) == server
 
 
 # --- which situation --------------------------------------------------------

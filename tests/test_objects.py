@@ -197,6 +197,32 @@ def test_declarations_are_inherited_and_may_change() -> None:
     assert Tree(x=1, leaf=2, branch=3).model_extra == {"x": 1}
 
 
+def test_a_class_may_be_declared_anywhere() -> None:
+    class Here(Object):
+        leaf: Leaf
+        leaves: list[Leaf] | None
+        number: int
+        _hidden: Leaf
+
+    class There(Here):
+        leaf: Object  # type: ignore[assignment]
+        more: Here
+
+    text = '{"leaf": {}, "leaves": [{}], "number": 1, "_hidden": {}, "more": {"leaf": {}}, "x": 2}'
+    here, there = Here.from_json(text), There.from_json(text)
+    assert [type(here[key]) for key in here] == [Leaf, list, int, Object, Object, int]
+    assert [type(there[key]) for key in there] == [Object, list, int, Object, Here, int]
+    assert type(here.leaves[0] if here.leaves else None) is Leaf
+    assert type(there.more.leaf) is Leaf
+    assert there.leaf is there["leaf"]
+    assert list(here.model_extra) == ["_hidden", "more", "x"]
+    assert list(there.model_extra) == ["_hidden", "x"]
+    assert Here().number is None
+    assert There().leaf is None
+    assert There().more is None
+    assert not hasattr(Here(), "_hidden")
+
+
 @pytest.mark.parametrize("field", ["leaf", "leaves"])
 @pytest.mark.parametrize("value", [None, 5, "x", [], [None, 5], [[{}]], {}])
 def test_what_is_not_as_declared_stays_as_it_came(field: str, value: Any) -> None:

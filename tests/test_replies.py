@@ -223,7 +223,8 @@ def test_a_reply_may_be_closed_twice() -> None:
 class Broken:
     """A raw body with a fault of its own."""
 
-    def read1(self, *args: Any, **kwargs: Any) -> bytes:
+    def read1(self, _most: int, *, decode_content: bool) -> bytes:
+        assert decode_content
         raise AttributeError("a mistake in the program")
 
     def close(self) -> None:

@@ -134,12 +134,15 @@ def test_leaving_text_closes_the_connection() -> None:
         assert server.left.wait(PATIENCE)
 
 
+def fail_within(answered: ChatStream) -> None:
+    for _ in answered:
+        raise KeyError
+
+
 def test_an_exception_in_the_loop_closes_the_connection() -> None:
     with serve([*STARTED, End.HOLD]) as server:
-        answered = open_stream(server)
         with pytest.raises(KeyError):
-            for _ in answered:
-                raise KeyError
+            fail_within(open_stream(server))
         assert server.left.wait(PATIENCE)
 
 
@@ -434,6 +437,20 @@ def test_what_is_not_the_protocol_is_an_error_that_shows_it(sse: bytes, words: s
     assert words in caught.value.message
     assert len(caught.value.message) < 2000
     assert caught.value.partial.choices[0].message.content.startswith("Hello")
+
+
+def test_arguments_of_any_depth_end_as_documented() -> None:
+    # Near the interpreter's limit an object can be read, and not be written as text.
+    call = b'data: {"choices":[{"delta":{"tool_calls":[{"function":{"arguments":%s0%s}}]}}]}\n\n'
+    depths = range(600, 1000, 4)
+    scripts = [[STREAM_HEAD, chunk(call % (b'{"a":' * d, b"}" * d)), LAST_CHUNK] for d in depths]
+    told = set()
+    with serve(*scripts) as server:
+        for _ in depths:
+            with pytest.raises(rawllm.StreamError) as caught:
+                list(open_stream(server))
+            told.add(caught.value.message.partition(": ")[2].partition(";")[0][:70])
+    assert any("arguments that are nested too deep" in text for text in told)
 
 
 def test_the_length_of_a_stream_is_not_bounded() -> None:

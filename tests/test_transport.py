@@ -461,7 +461,7 @@ def test_a_socks_proxy_keeps_its_own_connections() -> None:
     with rawllm.Client(
         "http://server.test/v1", proxies={"http": "socks5h://127.0.0.1:9"}
     ) as client:
-        with pytest.raises(rawllm.APIError, match="SOCKS|socks"):
+        with pytest.raises(rawllm.APIError, match="SOCKS"):
             client.chat("m", "x")
 
 

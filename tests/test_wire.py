@@ -138,6 +138,17 @@ def test_what_is_not_json_is_to_be_had_raw(recording: Recording) -> None:
 # --- a stream ---------------------------------------------------------------
 
 
+def read_to_its_end(stream: Any) -> tuple[list[Any], rawllm.StreamError | None]:
+    """The chunks, and the error that ended them, if one did."""
+    chunks: list[Any] = []
+    try:
+        chunks.extend(stream)
+    except rawllm.StreamError as error:
+        return chunks, error
+    assert stream.finished
+    return chunks, None
+
+
 def in_pieces(recording: Recording, size: int) -> Script:
     """The recorded bytes, the head at once and the body some bytes at a time."""
     raw, start = recording.raw, recording.body_start
@@ -149,20 +160,13 @@ def in_pieces(recording: Recording, size: int) -> Script:
 def test_a_streams_chunks_equal_the_recorded_events(recording: Recording, size: int) -> None:
     if size == 1 and len(recording.raw) > 100_000:
         size = 3  # the same for a stream of 1,299 pings in a tenth of a second
-    chunks = []
     with serve(in_pieces(recording, size)) as server:
-        stream = ask(server.url, recording)
-        try:
-            for chunk in stream:
-                chunks.append(chunk)  # noqa: PERF402  # they count also where the stream fails
-        except rawllm.StreamAPIError as error:
-            assert failure(recording) is not None
-            assert str(failure(recording)) in error.message
-        except rawllm.IncompleteStreamError:
-            assert not is_whole(recording)
-        else:
-            assert is_whole(recording)
-            assert stream.finished
+        chunks, error = read_to_its_end(ask(server.url, recording))
+    if words := failure(recording):
+        assert isinstance(error, rawllm.StreamAPIError)
+        assert words in error.message
+    else:
+        assert (error is None) == is_whole(recording)
     events = [event for event in said(recording) if event is not None]
     assert chunks == [event for event in events if "error" not in event]
 
@@ -261,7 +265,7 @@ def test_cut_at_every_byte_no_stream_passes_for_whole(capsys: pytest.CaptureFixt
 
 def words_in(completion: Any) -> Iterator[str]:
     for choice in completion.choices:
-        yield choice["text"] if "text" in choice else choice.message.content
+        yield choice["text"] if choice.get("message") is None else choice.message.content
 
 
 def sorted_text(events: list[Any]) -> str:
@@ -306,15 +310,13 @@ def test_cut_around_every_event_no_connection_ends_silently(
         with serve(*(cut_at(recording, cut) for cut, _ in points)) as server:
             for cut, arrived in points:
                 came = [e for e in events[:arrived] if isinstance(e, dict)]
-                stream = ask(server.url, recording)
-                try:
-                    chunks = list(stream)
-                except rawllm.IncompleteStreamError as error:
-                    assert "".join(words_in(error.partial)) == sorted_text(came), cut
-                else:
+                chunks, error = read_to_its_end(ask(server.url, recording))
+                if error is None:
                     whole += 1
-                    assert stream.finished
                     assert text_of(chunks) == text_of([e for e in events if isinstance(e, dict)])
+                else:
+                    assert type(error) is rawllm.IncompleteStreamError
+                    assert "".join(words_in(error.partial)) == sorted_text(came), cut
                 cuts += 1
     with capsys.disabled():
         print(f"\n{server_name}: {cuts} cuts over sockets, {whole} of them after the last word")

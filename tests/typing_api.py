@@ -52,7 +52,7 @@ def whole_answers(answer: ChatCompletion) -> None:
     assert_type(answer.choices[0].message.tool_calls, list[ToolCall] | None)
     assert_type(answer.usage, Usage | None)
     assert_type(answer._request_id, str | None)
-    answer.choises  # type: ignore[attr-defined]  # pyright: ignore  # a typo is found
+    _ = answer.choises  # type: ignore[attr-defined]  # pyright: ignore  # a typo is found
 
 
 def streams(stream: ChatStream, legacy: CompletionStream) -> None:

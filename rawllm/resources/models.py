@@ -64,7 +64,7 @@ def _path(model: str) -> str:
     return f"/models/{quote(model, safe='/:@')}"
 
 
-def _list(raw: RawResponse[ModelList]) -> ModelList:
+def _list(raw: RawResponse[Any]) -> ModelList:
     return raw.answer(ModelList, "data", answers.models)
 
 
