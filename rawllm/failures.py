@@ -93,9 +93,9 @@ def status(
 ) -> errors.APIStatusError:
     """The exception for an answer that is an error, by its status or in a 200."""
     found = envelopes.parse(text)
-    words = found.message or text.strip() or "without a word"
-    answered = f"{call.line} answered {response.status_code} {response.reason or ''}".rstrip()
-    message = f"{answered}: {_short(words)}"
+    words = found.message or text.strip()
+    message = f"{call.line} answered {response.status_code} {response.reason or ''}".rstrip()
+    message += f": {_short(words)}" if words else ", without a word"
     if hint := _status_hint(call, response.status_code, response.headers, found):
         message = f"{message}\n{hint}"
     error = envelopes.error_class(response.status_code, found)(
@@ -127,7 +127,7 @@ def _status_hint(
         counts = envelopes.context_length(found)
         text = call.hint("context", server)
         if counts and counts.prompt_tokens and counts.context_length:
-            return f"{text} ({counts.prompt_tokens} of {counts.context_length} tokens)"
+            return f"{text} ({counts.prompt_tokens} tokens, where {counts.context_length} fit)"
         return text
     return call.hint(call.key if situation == "key" else situation, server)
 
@@ -139,7 +139,7 @@ def not_the_protocol(
     kind = response.headers.get("Content-Type", "no content type")
     text = body.decode("utf-8", "replace").strip()
     seen = f": {text[:200]}" if text else ""
-    lacks_v1 = not urlsplit(call.base_url).path.endswith("/v1")
+    lacks_v1 = hints.lacks_version(urlsplit(call.base_url).path)
     advice = call.hint("v1" if lacks_v1 else hint or "not the protocol")
     return errors.APIResponseValidationError(
         f"{call.line} answered {response.status_code} with {why} ({kind}){seen}\n{advice}",
@@ -169,9 +169,9 @@ def incomplete(call: Call, why: str, partial: Any) -> errors.IncompleteStreamErr
 
     `why` is a line, and a hint in a second one if there is any.
     """
-    seen = [choice.get("message", choice) for choice in partial["choices"]]
-    characters = sum(len(words.get("content", words.get("text")) or "") for words in seen)
-    got = f"{characters} characters of text had come" if seen else "nothing had come"
+    choices = partial["choices"]
+    texts = [c.message.text if "message" in c else c["text"] for c in choices]
+    got = f"{sum(map(len, texts))} characters of text had come" if texts else "nothing had come"
     why, _, hint = why.partition("\n")
     message = f"{call.line}: the stream ended before the answer did: {why}; {got} (see .partial)"
     return errors.IncompleteStreamError(f"{message}\n{hint}".rstrip(), partial=partial)

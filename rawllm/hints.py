@@ -42,8 +42,10 @@ HINTS: dict[tuple[str, str | None], str] = {
         "quota",
         None,
     ): "the account has nothing left: waiting does not help, its plan or billing does",
-    ("redirect", None): "the server is at {location}: give that as base_url",
+    ("redirect", None): "it redirects to {location}: give the address there as base_url",
     ("context", None): "shorten the conversation, or start the server with a larger context",
+    ("batch", None): "shorten each input, or start the server with a larger batch (llama-server: "
+    "--ubatch-size)",
     ("context", "llama-server"): "shorten the conversation, or start llama-server with a larger "
     "--ctx-size (it is divided by --parallel)",
     ("context", "vllm"): "shorten the conversation, or start vLLM with a larger --max-model-len",
@@ -107,6 +109,11 @@ def server_of(headers: Mapping[str, str]) -> str | None:
     return None
 
 
+def lacks_version(base_path: str) -> bool:
+    """Whether a base URL's path names no version, as `/v1` does."""
+    return re.search(r"/v\d", base_path) is None
+
+
 def situation(status: int, found: Envelope, *, path: str, base_path: str) -> str | None:
     """Which row of the table an error answer is, `None` for none.
 
@@ -116,10 +123,12 @@ def situation(status: int, found: Envelope, *, path: str, base_path: str) -> str
         return "quota"
     if context_length(found):
         return "context"
+    if "physical batch size" in found.message:
+        return "batch"  # quirk(llama-server): the input of embeddings is bounded by the batch.
     if found.code == "model_not_found" or _NO_MODEL.search(found.message):
         return "model"
     if status in (404, 405) or found.message.startswith("Unexpected endpoint"):
-        if not base_path.endswith("/v1"):
+        if lacks_version(base_path):
             return "v1"
         return "retrieve" if path.startswith("/models/") else "path"
     if status == 503 and is_loading(found):

@@ -91,5 +91,6 @@ class Guarded(dict[str, Any]):
         return Guarded, (self.public(),)
 
     def public(self) -> dict[str, Any]:
-        """Those that are no secrets."""
-        return {k: v for k, v in self.items() if not urls.is_secret(k)}
+        """Those that are no secrets. (That one is left out is none.)"""
+        secrets = {k for k, v in self.items() if urls.is_secret(k) and isinstance(v, str)}
+        return {k: v for k, v in self.items() if k not in secrets}

@@ -94,7 +94,7 @@ class Reply:
         with contextlib.suppress(errors.APIConnectionError):
             while len(body) < _READ and (data := self.read1()):
                 body += data
-        return self._keep(bytes(body)).decode("utf-8", "replace")
+        return self._keep(bytes(body)).decode("utf-8-sig", "replace")
 
     def _keep(self, body: bytes) -> bytes:
         """Give the body that was read past requests back to its response."""

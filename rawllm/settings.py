@@ -87,11 +87,10 @@ class Settings(NamedTuple):
             names = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
         if body is not None:
             names["Content-Type"] = "application/json"
-        removed = [k.lower() for k, v in (extra_headers or {}).items() if not is_given(v)]
-        keyless = not ours or "authorization" in removed
         headers, query = (
             (self.headers, self.query) if ours else (self.headers.public(), self.query.public())
         )
+        keyless = not ours or _removes_key(extra_headers or {})
         return Request(
             method=method,
             url=url,
@@ -144,10 +143,12 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         key = from_environment(environ, base_url)
         withheld = not key and bool(environ["OPENAI_API_KEY"])
         key.check()
+    if _removes_key(given["headers"]):
+        key = login = Key("")
     headers = {
         "User-Agent": f"rawllm/{__version__}",
-        "OpenAI-Organization": given["organization"] or environ["OPENAI_ORG_ID"],
-        "OpenAI-Project": given["project"] or environ["OPENAI_PROJECT_ID"],
+        "OpenAI-Organization": given["organization"] or environ["OPENAI_ORG_ID"] or omit,
+        "OpenAI-Project": given["project"] or environ["OPENAI_PROJECT_ID"] or omit,
     }
     timeout = given["timeout"]
     default = (CONNECT_TIMEOUT, READ_TIMEOUT)
@@ -157,7 +158,7 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         key=key,
         login=login,
         key_state="refused key" if key or login else "withheld" if withheld else "no key",
-        headers=merged_headers({k: v for k, v in headers.items() if v}, given["headers"]),
+        headers=merged_headers(headers, given["headers"]),
         query=Guarded({**query, **given["query"]}),
         limits=Limits(
             connect,
@@ -187,6 +188,10 @@ def merged_headers(*layers: Mapping[str, Any]) -> Guarded:
             if is_given(value):
                 merged[name.lower()] = (name, header_value(name, value))
     return Guarded(merged.values())
+
+
+def _removes_key(headers: Mapping[str, Any]) -> bool:
+    return any(k.lower() == "authorization" and not is_given(v) for k, v in headers.items())
 
 
 def header_value(name: str, value: Any) -> str:

@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from http.cookiejar import DefaultCookiePolicy
 from random import random
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 import requests.adapters
@@ -120,9 +120,8 @@ class Transport:
         if 200 <= response.status_code < 300:
             return reply
         text = reply.read_error()
-        target = urljoin(request.url, response.headers.get("Location", ""))
-        same = urls.origin(target) == urls.origin(request.url)
-        if response.status_code in (307, 308) and same and redirects:
+        target = urls.followed(request.url, response.headers.get("Location", ""))
+        if response.status_code in (307, 308) and target and redirects:
             moved = request._replace(url=target, query=Guarded())
             return self._follow(moved, limits, call, watch, redirects - 1)
         error = failures.status(call, response, text, _now())

@@ -10,7 +10,7 @@ Pure functions over strings. What is left out: looking anything up.
 
 import ipaddress
 import re
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urljoin, urlsplit
 
 #: Where OpenAI's own API lives, the base URL without any other.
 OPENAI = "https://api.openai.com/v1"
@@ -30,6 +30,7 @@ def repaired(base_url: str) -> str:
     what cannot be the address of a server.
     """
     url = "".join(base_url.split())
+    parts = urlsplit("")
     try:
         if not _WHOLE.match(url):
             host = urlsplit("//" + url).hostname or ""
@@ -70,6 +71,19 @@ def origin(url: str) -> str:
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     return f"{parts.scheme}://{host}:{parts.port or _PORTS.get(parts.scheme, '')}"
+
+
+def followed(url: str, location: str) -> str | None:
+    """Where a redirect of `url` to `location` leads, `None` if not to the same origin.
+
+    >>> followed("http://localhost:8000/v1/models", "/v2/models")
+    'http://localhost:8000/v2/models'
+    """
+    try:
+        target = urljoin(url, location)
+        return target if location and origin(target) == origin(url) else None
+    except ValueError:  # it cannot be taken apart
+        return None
 
 
 def is_loopback(host: str) -> bool:

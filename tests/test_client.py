@@ -162,6 +162,16 @@ def test_with_options_shares_the_connections() -> None:
         assert "authorization" not in server.requests[2].headers
 
 
+@pytest.mark.parametrize("removed", [rawllm.omit, None])
+def test_a_default_header_may_keep_the_key_at_home(removed: Any) -> None:
+    with serve(answer(CHAT)) as server:
+        client = rawllm.Client(server.url, KEY, default_headers={"authorization": removed})
+        for one in (client, client.with_options(max_retries=0), pickle.loads(pickle.dumps(client))):
+            with one:
+                one.chat("m", "x")
+        assert not any("authorization" in request.headers for request in server.requests)
+
+
 def test_with_options_may_go_elsewhere() -> None:
     with serve(answer(CHAT)) as server, requests.Session() as session:
         client = rawllm.Client("http://example.org/v1", default_query={"a": "1"})

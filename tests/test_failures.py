@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
@@ -12,6 +13,7 @@ import pytest
 import requests
 
 from rawllm import errors, failures, retries
+from rawllm.answers import Message
 from rawllm.failures import Call
 from rawllm.keys import Key
 from rawllm.objects import Object
@@ -193,7 +195,7 @@ def test_a_text_holds_no_secret_of_the_address() -> None:
 
 #: name: (status, body, what the text says after the status)
 WORDS: dict[str, tuple[int, str, str]] = {
-    "no reason, no words": (500, "", "answered 500: without a word"),
+    "no reason, no words": (500, "", "answered 500, without a word"),
     "JSON without words": (500, '{"a":1}', 'answered 500: {"a":1}'),
     "blanks around": (500, ' {"a":1}\n', 'answered 500: {"a":1}'),
     "text": (500, "Internal Server Error", "answered 500: Internal Server Error"),
@@ -325,7 +327,7 @@ LOCATIONS: dict[str, tuple[str, str]] = {
 def test_a_redirect_names_where_to(code: int, location: str, shown: str) -> None:
     error = status(call(), code, "", {"Location": location})
     assert type(error) is errors.APIStatusError
-    assert hint_of(error) == f"the server is at {shown}: give that as base_url"
+    assert hint_of(error) == f"it redirects to {shown}: give the address there as base_url"
 
 
 @pytest.mark.parametrize(
@@ -344,7 +346,7 @@ TOO_LONG: dict[str, tuple[str, str, int | None, int | None, str]] = {
         '"n_prompt_tokens":302,"n_ctx":256}}',
         302,
         256,
-        "--ctx-size (it is divided by --parallel) (302 of 256 tokens)",
+        "--ctx-size (it is divided by --parallel) (302 tokens, where 256 fit)",
     ),
     "vllm: one count": (
         "vllm",
@@ -464,7 +466,7 @@ IN_STREAM: dict[str, tuple[str, int | None, str]] = {
         400,
         "request (9 tokens) exceeds the available context size (8 tokens)\n"
         "Hint: shorten the conversation, or start the server with a larger context "
-        "(9 of 8 tokens)",
+        "(9 tokens, where 8 fit)",
     ),
     "lmstudio": (
         '{"error":"... is greater than the context length"}',
@@ -515,6 +517,10 @@ PARTIAL: dict[str, tuple[list[dict[str, Any]], str]] = {
         "6 characters of text had come",
     ),
     "a role alone": ([{"message": {"role": "assistant"}}], "0 characters of text had come"),
+    "content in parts": (
+        [{"message": {"content": [{"type": "text", "text": "Hello"}]}}],
+        "5 characters of text had come",
+    ),
     "no content": ([{"message": {"content": None}}], "0 characters of text had come"),
 }
 
@@ -523,7 +529,10 @@ PARTIAL: dict[str, tuple[list[dict[str, Any]], str]] = {
 def test_a_stream_that_ended_too_early_says_what_had_come(
     choices: list[dict[str, Any]], got: str
 ) -> None:
-    partial = {"choices": choices}
+    partial = Object.from_json(json.dumps({"choices": choices}))
+    for choice in partial.choices:
+        if "message" in choice:
+            Message.declare(choice.message)
     error = failures.incomplete(call(), "no finish_reason came\nHint: look", partial)
     assert error.message == (
         f"{call().line}: the stream ended before the answer did: no finish_reason came; {got} "

@@ -191,7 +191,7 @@ def test_a_redirect_that_turns_the_post_into_a_get(capsys: pytest.CaptureFixture
     assert "405" in capsys.readouterr().out
 
     with serve(moved) as server, rawllm(server) as client:
-        with pytest.raises(APIStatusError, match=r"the server is at .*/v1/new/chat") as caught:
+        with pytest.raises(APIStatusError, match=r"it redirects to .*/v1/new/chat") as caught:
             client.chat("tiny", MESSAGES)
         assert len(server.requests) == 1
     assert caught.value.status_code == 301
