@@ -530,7 +530,7 @@ def test_a_stream_that_ended_too_early_says_what_had_come(
     choices: list[dict[str, Any]], got: str
 ) -> None:
     partial = Object.from_json(json.dumps({"choices": choices}))
-    for choice in partial.choices:
+    for choice in partial["choices"]:
         if "message" in choice:
             Message.declare(choice.message)
     error = failures.incomplete(call(), "no finish_reason came\nHint: look", partial)
