@@ -493,3 +493,12 @@ def test_what_is_no_such_number_is_refused(
 ) -> None:
     with pytest.raises(kind, match=f"^{name} {says}$"):
         settings(**{name: given})
+
+
+@pytest.mark.parametrize("removed", [omit, None])
+def test_a_default_header_may_leave_the_key_out(removed: Any) -> None:
+    made = settings({"OPENAI_API_KEY": "sk-env"}, headers=Guarded({"authorization": removed}))
+    sent = made.request("GET", "/models", None)
+    assert not sent.key
+    assert not sent.login
+    assert "authorization" not in sent.headers

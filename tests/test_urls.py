@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rawllm import urls
 from rawllm.urls import (
     OPENAI,
     is_loopback,
@@ -290,6 +291,28 @@ def test_the_name_of_a_secret(name: str) -> None:
 @pytest.mark.parametrize("name", ["User-Agent", "design", "OpenAI-Organization", "X-Trace", "q"])
 def test_the_name_of_no_secret(name: str) -> None:
     assert not is_secret(name)
+
+
+# --- redirects --------------------------------------------------------------
+
+#: name: (Location, where it leads from http://h:1/v1/models)
+REDIRECTS: dict[str, tuple[str, str | None]] = {
+    "a path": ("/v2/models", "http://h:1/v2/models"),
+    "a relative path": ("more", "http://h:1/v1/more"),
+    "the same origin": ("http://H:1/x?a=b", "http://h:1/x?a=b"),
+    "another port": ("http://h:2/v1/models", None),
+    "another scheme": ("https://h:1/v1/models", None),
+    "another host": ("//there:1/v1/models", None),
+    "nowhere": ("", None),
+    "a bracket that does not close": ("http://[", None),
+    "a port that is no number": ("http://h:x/", None),
+}
+
+
+@pytest.mark.parametrize(("location", "target"), REDIRECTS.values(), ids=REDIRECTS)
+def test_a_redirect_leads_to_the_same_origin_or_nowhere(location: str, target: str | None) -> None:
+    followed = urls.followed("http://h:1/v1/models", location)
+    assert (followed or "").lower() == (target or "")
 
 
 # --- user and password ------------------------------------------------------
