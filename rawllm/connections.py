@@ -1,20 +1,22 @@
 """Connections that say what requests does not: their socket, and what became of it.
 
 urllib3 pools and reuses them. A limit can shut the socket down while the
-headers are still awaited, a dead pooled connection is told from a server that
-fails, and a failure is named as in the table of `retries.py`, whichever of
-three libraries raised it in whichever wrapping.
+connection is made or the headers are awaited, a dead pooled connection is
+told from a server that fails, and a failure is named as in the table of
+`retries.py`, whichever of three libraries raised it in whichever wrapping.
 """
 
 import http.client
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import urllib3
 import urllib3.connection
+import urllib3.util.connection
 
 from rawllm.deadlines import Watch
 
@@ -24,20 +26,21 @@ TROUBLE = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, Val
 
 
 class Wire(threading.local):
-    """What the connection that serves this thread has to say of the exchange under way."""
+    """What the connection that serves this thread is to know, and has to say of the exchange."""
 
     watch: Watch | None = None
-    sock: socket.socket | None = None
+    #: The longest silence between two bytes, in seconds.
+    read_timeout: float | None = None
     #: Whether there is a connection, TLS included.
     connected: bool = False
     #: Whether it had carried an earlier request.
     reused: bool = False
-    #: Whether the answer's status line had come.
+    #: Whether anything of the answer had come.
     begun: bool = False
 
-    def start(self, watch: Watch | None) -> None:
+    def start(self, watch: Watch | None, read_timeout: float | None = None) -> None:
         """Begin an exchange that `watch` limits, or end one with `None`."""
-        self.watch, self.sock = watch, None
+        self.watch, self.read_timeout = watch, read_timeout
         self.connected = self.reused = self.begun = False
 
 
@@ -45,65 +48,148 @@ wire: Wire = Wire()
 
 
 class _Answer(http.client.HTTPResponse):
-    """Notes when an answer breaks off after its status line."""
+    """Notes whether an answer has begun, be it to break off."""
 
     def begin(self) -> None:
-        try:
-            super().begin()
-        finally:
-            wire.begun = isinstance(self.status, int)
+        wire.begun = bool(self.fp.peek(1))
+        super().begin()
 
 
 class _HTTPConnection(urllib3.connection.HTTPConnection):
-    """Counts its requests and notes its socket."""
+    """Counts its requests, and is under the watch of the call that it serves."""
 
     response_class = _Answer
     requests_made = 0
+    #: The watch of the call that has this connection; none has it in the pool.
+    watch: Watch | None = None
 
-    def connect(self) -> None:
-        super().connect()
-        self._note()
+    def _new_conn(self) -> socket.socket:
+        # urllib3's own gives each address of a host the whole time to connect,
+        # and the socket is to be known before a proxy's or TLS's first answer.
+        until = None if self.timeout is None else time.monotonic() + self.timeout
+        try:
+            family = urllib3.util.connection.allowed_gai_family()
+            found = socket.getaddrinfo(self.host, self.port, family, socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            raise urllib3.exceptions.NameResolutionError(self.host, self, error) from error
+        failure: OSError | None = None
+        for *_, address in found:
+            left = None if until is None else max(until - time.monotonic(), 0.001)
+            host = str(address[0]) if found[1:] else self.host  # which may name an interface
+            try:
+                sock = urllib3.util.connection.create_connection(
+                    (host, self.port), left, self.source_address, self.socket_options
+                )
+            except OSError as error:
+                failure = error
+            else:
+                self._attach(sock)
+                return sock
+        kind = (
+            urllib3.exceptions.ConnectTimeoutError
+            if isinstance(failure, TimeoutError)
+            else urllib3.exceptions.NewConnectionError
+        )
+        raise kind(self, str(failure)) from failure
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         self.requests_made += 1
         wire.reused = self.requests_made > 1
-        if self.sock is not None:
-            self.sock.settimeout(self.timeout)  # a drained stream left its own
-            self._note()
+        if self.sock is None:
+            self.connect()
+        self._attach(self.sock)
+        wire.connected = True
+        # What urllib3 has set is the time to connect, which sending may exceed.
+        self.timeout = wire.read_timeout
         super().request(*args, **kwargs)
 
     def close(self) -> None:
         self.requests_made = 0
         super().close()
 
-    def _note(self) -> None:
-        wire.connected = True
-        # TLS within TLS, through a proxy, has no socket of its own to shut.
-        if wire.watch is not None and isinstance(self.sock, socket.socket):
-            wire.sock = self.sock
-            wire.watch.attach(self.sock)
+    def release(self) -> None:
+        """The call is over: its limits no longer concern this connection."""
+        if self.watch is not None:
+            self.watch.stop()
+        self.watch = None
+
+    def _attach(self, sock: Any) -> None:
+        self.watch = wire.watch
+        # TLS within a proxy's TLS is read through something that is no socket.
+        if self.watch is not None and isinstance(sock, socket.socket):
+            self.watch.attach(sock)
 
 
 class _HTTPSConnection(_HTTPConnection, urllib3.connection.HTTPSConnection):
-    pass
+    """The same over TLS, whose handshake takes the socket apart: a copy is watched meanwhile."""
+
+    _copy: socket.socket | None = None
+
+    def _new_conn(self) -> socket.socket:
+        sock = super()._new_conn()
+        self._copy = sock.dup()
+        self._attach(self._copy)
+        return sock
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        finally:
+            if self._copy is not None:
+                self._copy.close()
+
+    def _tunnel(self) -> None:
+        super()._tunnel()  # type: ignore[misc]  # http.client's
+        if self.watch is not None and self.watch.ended:
+            # http.client takes the end of a proxy's answer for the end of its headers.
+            raise TimeoutError("the proxy did not answer in time")
 
 
 class _HTTPPool(urllib3.HTTPConnectionPool):
     ConnectionCls = _HTTPConnection  # pyright: ignore[reportAssignmentType]  # urllib3's protocol is narrower
 
+    def _put_conn(self, conn: Any) -> None:
+        # Private to urllib3, and the one place where a connection returns to
+        # the pool. Without it a limit could shut the socket under the next
+        # call; then `Reply` would only notice at its next read.
+        if conn is not None:
+            conn.release()
+        super()._put_conn(conn)
 
-class _HTTPSPool(urllib3.HTTPSConnectionPool):
+
+class _HTTPSPool(_HTTPPool, urllib3.HTTPSConnectionPool):
     ConnectionCls = _HTTPSConnection  # pyright: ignore[reportAssignmentType]
 
 
 #: For a pool manager's `pool_classes_by_scheme`.
 POOLS: dict[str, type[urllib3.HTTPConnectionPool]] = {"http": _HTTPPool, "https": _HTTPSPool}
 
+
+def socket_of(raw: Any) -> socket.socket | None:
+    """The socket that urllib3's response is read from, `None` where it has none (in mocks).
+
+    Private to urllib3: its connection lets go of the socket of a body that
+    ends with it, and `shutdown()`, which is public, shuts but one direction.
+    """
+    sock = getattr(getattr(raw, "_sock_shutdown", None), "__self__", None)
+    return sock if isinstance(sock, socket.socket) else None
+
+
+# --- what a failure was -----------------------------------------------------
+
+#: What TLS says to an answer that is no TLS.
+_NOT_TLS = {
+    "WRONG_VERSION_NUMBER",
+    "HTTP_REQUEST",
+    "RECORD_LAYER_FAILURE",
+    "PACKET_LENGTH_TOO_LONG",
+}
+
 #: The kinds of exception and the event in `retries.RULES` each is; the first that fits holds.
 _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (urllib3.exceptions.ProxyError, "proxy"),
     (socket.gaierror, "dns"),
-    (ssl.SSLCertVerificationError, "tls"),
+    (UnicodeError, "dns"),  # a label too long for a name
     (ConnectionRefusedError, "refused"),
     (urllib3.exceptions.NewConnectionError, "unreachable"),
     (urllib3.exceptions.ConnectTimeoutError, "connect timeout"),
@@ -112,18 +198,27 @@ _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (ssl.SSLEOFError, "dropped"),
     (ConnectionError, "dropped"),
     (http.client.IncompleteRead, "dropped"),
-    (ssl.SSLError, "plain"),
+    (ssl.SSLError, "tls"),
 )
 
 
 def event(trouble: BaseException) -> str:
     """Which event of `retries.RULES` an exception is, by the innermost ones it wraps."""
     chain = list(_chain(trouble))
+    if any(
+        getattr(link, "reason", None) in _NOT_TLS for link in chain if type(link) is ssl.SSLError
+    ):
+        return "plain"
     for kind, name in _KINDS:
         if any(isinstance(link, kind) for link in chain):
             return name
     # requests raises a bare OSError for one thing alone: no such file of certificates.
     return "tls" if type(trouble) is OSError else "protocol"
+
+
+def innermost(trouble: BaseException) -> BaseException:
+    """The exception that began it. The texts of those around it repeat the whole URL."""
+    return list(_chain(trouble))[-1]
 
 
 def _chain(trouble: BaseException | None) -> Iterator[BaseException]:
@@ -135,9 +230,3 @@ def _chain(trouble: BaseException | None) -> Iterator[BaseException]:
         wrapped = [getattr(trouble, "reason", None), *trouble.args]
         inner = [link for link in wrapped if isinstance(link, BaseException)]
         trouble = inner[0] if inner else trouble.__cause__ or trouble.__context__
-
-
-def cause(trouble: BaseException | None) -> str:
-    """The words of the innermost exception. The outer ones would repeat the whole URL."""
-    links = list(_chain(trouble))
-    return str(links[-1]) or type(links[-1]).__name__ if links else ""

@@ -9,6 +9,7 @@ A call without limits has no thread.
 """
 
 import contextlib
+import os
 import socket
 import threading
 import time
@@ -21,8 +22,8 @@ class Watch:
 
     `deadline` and `first_token_timeout` run from the making of this object
     (the second until `answering()`), `idle_timeout` from each `waiting()`
-    until the next `arrived()`. Only the socket of `attach()` is shut down,
-    and only until `stop()`: afterwards it may serve somebody else.
+    until the next `arrived()`. Only the socket of `attach()` is touched, and
+    only until `stop()`: afterwards it may serve somebody else.
     """
 
     def __init__(
@@ -39,9 +40,15 @@ class Watch:
         limits = {"deadline": deadline, "first_token_timeout": first_token_timeout}
         self._ends = {name: start + limit for name, limit in limits.items() if limit is not None}
         self._lock = threading.Lock()
+        self._pid = os.getpid()
         self._stopped: threading.Event | None = None  # of the thread, where there is one
         self._socket: weakref.ref[socket.socket] | None = None
         self._passed: str | None = None
+        #: Whether a limit has ended what the call waited for.
+        self.ended: bool = False
+
+    def __del__(self) -> None:
+        self.stop()
 
     def passed(self) -> str | None:
         """The name of the limit that has passed, `None` as long as none has."""
@@ -61,12 +68,7 @@ class Watch:
         """From now on this is the socket that the call waits for."""
         with self._lock:
             self._socket = weakref.ref(sock)
-            begin = self._stopped is None and (bool(self._ends) or self._idle is not None)
-            if begin:
-                self._stopped = threading.Event()
-        if begin:
-            watched = (weakref.ref(self), self._stopped)
-            threading.Thread(target=_watch, args=watched, daemon=True).start()
+        self._begin()
         self._look()
 
     def answering(self) -> None:
@@ -86,32 +88,56 @@ class Watch:
             with self._lock:
                 self._ends.pop("idle_timeout", None)
 
+    def hurry(self, seconds: float) -> None:
+        """All that is still awaited has come within `seconds`, or will not be waited for."""
+        with self._lock:
+            self._ends = {"deadline": self._clock() + seconds}
+            self._end_thread()  # which may sleep for longer
+        self._begin()
+
     def stop(self) -> None:
         """The call is over, or its socket is no longer its own: until the next `attach`."""
         with self._lock:
             self._socket = None
-            if self._stopped is not None:
-                self._stopped.set()
-            self._stopped = None
+            self._end_thread()
 
-    def shut(self) -> None:
-        """End whatever waits for the socket, in whichever thread, and let the server know."""
+    def shut(self) -> bool:
+        """End whatever waits for the socket, in whichever thread, and let the server know.
+
+        False if there is no socket to shut.
+        """
         with self._lock:
             sock = self._socket() if self._socket is not None else None
-            if sock is not None:
+            # A forked process shares the socket, and must leave it to its parent.
+            if sock is not None and self._pid == os.getpid():
                 with contextlib.suppress(OSError):  # it is closed already
                     # Not the TLS socket's own: it would also drop the TLS state
                     # that another thread may be reading through.
                     socket.socket.shutdown(sock, socket.SHUT_RDWR)
+            return sock is not None
+
+    def _end_thread(self) -> None:
+        if self._stopped is not None:
+            self._stopped.set()
+        self._stopped = None
+
+    def _begin(self) -> None:
+        """Start the thread, if there is something to watch and no thread yet."""
+        with self._lock:
+            limits = bool(self._ends) or self._idle is not None
+            if self._stopped is not None or self._socket is None or not limits:
+                return
+            stopped = self._stopped = threading.Event()
+        watched = weakref.ref(self)
+        threading.Thread(target=_watch, args=(watched, stopped), daemon=True).start()
 
     def _look(self) -> float | None:
         """Shut the socket if a limit has passed; seconds until the next look, `None` for none."""
         if self.passed() is not None:
-            self.shut()
+            self.ended = self.shut() or self.ended
             return None
-        left = self.left()
         # A limit that is set while the thread sleeps ends no sooner than `_idle` from then.
-        waits = [wait for wait in (left, self._idle) if wait is not None]
+        waits = [wait for wait in (self.left(), self._idle) if wait is not None]
         return min(waits) if waits else None
 
 

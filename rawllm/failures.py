@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from rawllm import envelopes, errors, hints, retries, urls
+from rawllm.answers import Message
+from rawllm.keys import Key
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,6 +31,8 @@ class Call(NamedTuple):
     model: str | None = None
     #: "no key", "withheld" (it goes only to known places) or "refused key" (one was sent).
     key: str = "no key"
+    #: The key itself, so that a server's echo of it is not repeated.
+    secret: Key = Key(None)
 
     @property
     def line(self) -> str:
@@ -63,7 +67,7 @@ _EVENTS = {
     "tls": "TLS failed",
     "plain": "TLS failed",
     "proxy": "the proxy failed",
-    "protocol": "the answer is not HTTP",
+    "protocol": "the answer cannot be read",
     "closed": "close() was called",
 }
 
@@ -79,19 +83,25 @@ _HINTS = {
 }
 
 
-def no_response(call: Call, event: str, cause: str = "") -> errors.APIConnectionError:
+def no_response(
+    call: Call, event: str, cause: BaseException | None = None
+) -> errors.APIConnectionError:
     """The exception for a call without a whole HTTP response."""
     kind = errors.APITimeoutError if event in _TIMEOUTS else errors.APIConnectionError
+    words = f"{call.line}: {_EVENTS[event]}"
     # What the reader of a socket sees that we shut down ourselves means nothing.
-    detail = f" ({_short(cause)})" if cause and event not in (*_LIMITS, "closed") else ""
-    words = f"{call.line}: {_EVENTS[event]}{detail}"
-    return kind(f"{words}\n{call.hint(_HINTS.get(event, event))}")
+    if cause is not None and event not in (*_LIMITS, "closed"):
+        words += f" ({_short(str(cause) or type(cause).__name__)})"
+    error = kind(f"{words}\n{call.hint(_HINTS.get(event, event))}")
+    error.__cause__ = cause
+    return error
 
 
 def status(
     call: Call, response: "requests.Response", text: str, now: "datetime"
 ) -> errors.APIStatusError:
     """The exception for an answer that is an error, by its status or in a 200."""
+    text = call.secret.hidden_in(text)
     found = envelopes.parse(text)
     words = found.message or text.strip()
     message = f"{call.line} answered {response.status_code} {response.reason or ''}".rstrip()
@@ -140,7 +150,7 @@ def not_the_protocol(
     text = body.decode("utf-8", "replace").strip()
     seen = f": {text[:200]}" if text else ""
     lacks_v1 = hints.lacks_version(urlsplit(call.base_url).path)
-    advice = call.hint("v1" if lacks_v1 else hint or "not the protocol")
+    advice = call.hint("v1" if lacks_v1 and hint != "long" else hint or "not the protocol")
     return errors.APIResponseValidationError(
         f"{call.line} answered {response.status_code} with {why} ({kind}){seen}\n{advice}",
         response=response,
@@ -153,6 +163,7 @@ def in_stream(
     call: Call, response: "requests.Response", text: str, partial: Any
 ) -> errors.StreamAPIError:
     """The exception for an error that the server put into a stream."""
+    text = call.secret.hidden_in(text)
     found = envelopes.parse(text)
     code = envelopes.status_of(found)
     words = _short(found.message or text)
@@ -169,8 +180,8 @@ def incomplete(call: Call, why: str, partial: Any) -> errors.IncompleteStreamErr
 
     `why` is a line, and a hint in a second one if there is any.
     """
-    choices = partial["choices"]
-    texts = [c.message.text if "message" in c else c["text"] for c in choices]
+    messages = [(c, c.get("message")) for c in partial["choices"]]
+    texts = [m.text if isinstance(m, Message) else str(c.get("text", "")) for c, m in messages]
     got = f"{sum(map(len, texts))} characters of text had come" if texts else "nothing had come"
     why, _, hint = why.partition("\n")
     message = f"{call.line}: the stream ended before the answer did: {why}; {got} (see .partial)"

@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 from rawllm import urls
 
 
+_LONG = 8  # characters; a shorter key is a dummy, and would be found in any word
+
+
 class Key:
     """A key, or none: false then.
 
@@ -41,6 +44,11 @@ class Key:
     def reveal(self) -> str:
         """The text itself, "" without a key."""
         return self._text or ""
+
+    def hidden_in(self, text: str) -> str:
+        """`text` without the key, which some servers repeat in their errors."""
+        key = self.reveal()
+        return text.replace(key, "***") if len(key) >= _LONG else text
 
     def check(self) -> None:
         """Raise `TypeError` or `ValueError`, without the key's text, for what no header holds.

@@ -18,8 +18,8 @@ Answer = TypeVar("Answer", bound=Object)
 class RawResponse(Generic[Parsed]):
     """Status, headers and body of a success; `parse()` is what the plain call returns.
 
-    Of a stream the body is read when it is asked for; `parse()` is then no
-    longer possible.
+    Of a stream the body is read when it is asked for, by `parse()` or else by
+    `content`: whichever comes first has it.
     """
 
     def __init__(
@@ -90,8 +90,14 @@ class RawResponse(Generic[Parsed]):
     def parse(self) -> Parsed:
         """The object that the plain call returns, and the errors it raises."""
         if not self._parsed:
+            if self._streaming and self._content is not None:
+                raise ValueError("the stream has been read as `content`: `parse()` it instead")
             self._parsed.append(self._parse(self))
         return self._parsed[0]
+
+    def close(self) -> None:
+        """Close the connection, unless the body has been read to its end."""
+        self._reply.close()
 
     def json(self) -> Any:
         """The JSON of the body.

@@ -7,8 +7,6 @@ What is left out: what the bytes mean, beyond whether they are JSON.
 
 import contextlib
 import io
-import socket
-import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     import requests
 
 _READ = 65536  # bytes asked for at once; what is there is returned at once
+_MOST_OF_AN_ERROR = 1 << 20  # bytes of an error's body
 _DRAIN_SECONDS = 0.05  # how long the rest after `[DONE]` may take
 
 
@@ -31,21 +30,22 @@ class Reply:
         response: "requests.Response",
         call: failures.Call,
         watch: Watch,
-        sock: socket.socket | None,
     ) -> None:
         self.response = response
         self.call = call
         self.watch = watch
         self.retries_taken = 0
         self._raw = response.raw
-        self._sock = sock
         self._closed = False
-        headers = response.headers
+        raw = self._raw
         #: Whether the body says itself where it ends. One that does not ends
         #: with its connection, and nobody knows whether that was all.
-        self.framed: bool = "Content-Length" in headers or bool(
-            getattr(self._raw, "chunked", False)
+        self.framed: bool = (
+            getattr(raw, "chunked", False) or getattr(raw, "length_remaining", None) is not None
         )
+        sock = connections.socket_of(raw)
+        if sock is not None and self._held():
+            watch.attach(sock)  # of a caller's session it is known only now
 
     def read1(self) -> bytes:
         """The next bytes of the body, as soon as there are any; `b""` at its end.
@@ -59,10 +59,11 @@ class Reply:
             # An AttributeError: another thread closed the response meanwhile.
             if isinstance(trouble, AttributeError) and not self._closed:
                 raise
-            raise self._broken(connections.event(trouble), trouble) from trouble
-        if not data:
-            if self._closed or self.watch.passed():
-                raise self._broken("dropped")
+            first = connections.innermost(trouble)
+            raise self._broken(connections.event(trouble), first) from first
+        if not data and (self._closed or self.watch.ended):
+            raise self._broken("dropped")
+        if not self._held():
             self.watch.stop()
         return data
 
@@ -71,7 +72,7 @@ class Reply:
     ) -> errors.APIConnectionError:
         event = self.watch.passed() or ("closed" if self._closed else event)
         self.close()
-        return failures.no_response(self.call, event, connections.cause(trouble))
+        return failures.no_response(self.call, event, trouble)
 
     def read(self, limit: int, start: bytes = b"") -> bytes:
         """The whole body, `start` of which has been read; then `response.content` has it too.
@@ -92,9 +93,10 @@ class Reply:
         """The text of an error's body, as far as it came and is of use."""
         body = bytearray()
         with contextlib.suppress(errors.APIConnectionError):
-            while len(body) < _READ and (data := self.read1()):
+            while len(body) < _MOST_OF_AN_ERROR and (data := self.read1()):
                 body += data
-        return self._keep(bytes(body)).decode("utf-8-sig", "replace")
+        shown = self.call.secret.hidden_in(body.decode("latin-1")).encode("latin-1")
+        return self._keep(shown).decode("utf-8-sig", "replace")
 
     def _keep(self, body: bytes) -> bytes:
         """Give the body that was read past requests back to its response."""
@@ -131,18 +133,13 @@ class Reply:
     def drain(self) -> None:
         """Read what is left, if it comes at once, so that the connection can be used again.
 
-        A server that says `[DONE]` and keeps the connection open is not waited
-        for. The next request on the connection sets its own timeout.
+        A server that says `[DONE]` and keeps the connection open is not waited for.
         """
-        until = time.monotonic() + _DRAIN_SECONDS
-        if self._sock is not None:
-            with contextlib.suppress(errors.APIConnectionError, OSError):
-                self._sock.settimeout(_DRAIN_SECONDS)
-                while self.read1():
-                    if time.monotonic() > until:
-                        break
-                else:
-                    return
+        if self._held():
+            self.watch.hurry(_DRAIN_SECONDS)
+            with contextlib.suppress(errors.APIConnectionError):
+                while self.read1() and not self.watch.passed():
+                    pass
         self.close()
 
     def close(self) -> None:
@@ -153,3 +150,7 @@ class Reply:
             self.watch.shut()
             self.watch.stop()
             self.response.close()
+
+    def _held(self) -> bool:
+        """Whether the connection still serves this reply and not, from its pool, another call."""
+        return getattr(self._raw, "connection", None) is not None

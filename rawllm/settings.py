@@ -103,7 +103,8 @@ class Settings(NamedTuple):
 
     def call(self, method: str, url: str, model: str | None) -> failures.Call:
         """What the texts of its errors need to know of a call."""
-        return failures.Call(method, urls.shown(url), self.base_url, model, self.key_state)
+        shown = urls.shown(url)
+        return failures.Call(method, shown, self.base_url, model, self.key_state, self.key)
 
     def limits_with(
         self,

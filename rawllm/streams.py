@@ -218,7 +218,7 @@ class Stream(Generic[Chunk]):
             raise self._incomplete(error.message.removeprefix(f"{self._reply.call.line}: ")) from (
                 error
             )
-        if self._strict:
+        if self._strict or not self._chunks:
             hint = "failed generation" if self._fold.nameless else "cut"
             raise self._incomplete(f"no finish_reason came\n{self._reply.call.hint(hint)}")
         self._over = True

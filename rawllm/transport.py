@@ -7,25 +7,25 @@ headers of a success are in. What is left out: the body, which is the reply's.
 
 import logging
 import os
-import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from http.cookiejar import DefaultCookiePolicy
 from random import random
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import requests
 import requests.adapters
 import requests.auth
+import requests.hooks
 import urllib3
-import urllib3.connection
 
 from rawllm import connections, envelopes, errors, failures, retries, urls
 from rawllm.connections import TROUBLE, wire
 from rawllm.deadlines import Watch
+from rawllm.envelopes import Envelope
 from rawllm.keys import Guarded, Key
 from rawllm.replies import Reply
 from rawllm.settings import Limits, Request
@@ -58,15 +58,11 @@ class Transport:
         self._cert = cert
         self._sleep = sleep
         self._known_proxies: dict[str, dict[str, str]] = {}
-        self._lock = threading.Lock()
-        self._own: requests.Session | None = None
-        self._pid = 0
+        self._own = (_Session(), os.getpid())
 
     def close(self) -> None:
         """Close the idle connections."""
-        session = self._given or self._own
-        if session is not None:
-            session.close()
+        self._session().close()
 
     def send(self, request: Request, limits: Limits, call: failures.Call) -> Reply:
         """The answer to `request`, its headers read and its status a success.
@@ -80,26 +76,20 @@ class Transport:
             limits.max_retries, limits.loading_timeout, limits.retry_timeouts
         )
         while True:
-            try:
-                reply = self._follow(request, limits, call, watch)
-            except _FailedError as failed:
-                elapsed = time.monotonic() - start
-                pause = patience.pause(
-                    failed.failure,
-                    failed.headers,
-                    _now(),
-                    elapsed,
-                    random(),  # noqa: S311  # it spreads clients, it protects nothing
-                )
-                left = watch.left()
-                if pause is None or (left is not None and pause >= left):
-                    watch.stop()
-                    raise failed.error from failed.error.__cause__
-                reason = str(failed.error).partition("\n")[0]
-                logger.info("retry %d in %.2f s: %s", patience.taken, pause, reason)
-            else:
-                reply.retries_taken = patience.taken
-                return reply
+            outcome = self._follow(request, limits, call, watch)
+            if isinstance(outcome, Reply):
+                outcome.retries_taken = patience.taken
+                return outcome
+            error, failure, headers = outcome
+            elapsed = time.monotonic() - start
+            spread = random()  # noqa: S311  # of clients that come back, it protects nothing
+            pause = patience.pause(failure, headers, _now(), elapsed, spread)
+            left = watch.left()
+            if pause is None or (left is not None and pause >= left):
+                watch.stop()
+                raise error from error.__cause__
+            reason = str(error).partition("\n")[0]
+            logger.info("retry %d in %.2f s: %s", patience.taken, pause, reason)
             self._sleep(pause)
 
     def _follow(
@@ -109,16 +99,16 @@ class Transport:
         call: failures.Call,
         watch: Watch,
         redirects: int = _MOST_REDIRECTS,
-    ) -> Reply:
+    ) -> "Reply | _Failed":
         """The reply, after redirects that may be followed.
 
         requests itself would turn a redirected POST into a GET. 307 and 308
         keep the method, and the same origin may have the key.
         """
         reply = self._exchange(request, limits, call, watch)
-        response = reply.response
-        if 200 <= response.status_code < 300:
+        if not isinstance(reply, Reply) or 200 <= reply.response.status_code < 300:
             return reply
+        response = reply.response
         text = reply.read_error()
         target = urls.followed(request.url, response.headers.get("Location", ""))
         if response.status_code in (307, 308) and target and redirects:
@@ -128,55 +118,58 @@ class Transport:
         event = retries.event(
             response.status_code,
             response.headers,
-            quota=envelopes.is_quota(envelopes.parse(text)),
+            quota=envelopes.is_quota(Envelope("", code=error.code, type=error.type)),
             loading=isinstance(error, errors.ModelLoadingError),
         )
-        raise _FailedError(error, retries.Failure(event), response.headers)
+        return _Failed(error, retries.Failure(event), response.headers)
 
     def _exchange(
         self, request: Request, limits: Limits, call: failures.Call, watch: Watch
-    ) -> Reply:
+    ) -> "Reply | _Failed":
         """Send once; the reply has its headers."""
         session = self._session()
-        left = watch.left()
-        connect = limits.connect
+        ours = session is not self._given
+        connect, read, left = limits.connect, limits.read, watch.left()
         if left is not None:
+            # Of a caller's connections the socket is not known before the
+            # headers are in: until then the limits hold for silence alone.
             connect = max(min(left, connect or left), 0.001)
-        prepared = _prepared(session, request, ours=session is not self._given)
-        wire.start(watch)
+            read = read if ours else max(min(left, read or left), 0.001)
+        prepared = _prepared(session, request, call, ours=ours)
+        wire.start(watch, read)
         try:
             settings = self._settings(session, request.url)
-            timeout = (connect, limits.read)
-            response = session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
-            response.request = _without_secrets(prepared)
-            response.url = call.url
-            return Reply(response, call, watch, wire.sock)
+            response = session.send(
+                prepared, timeout=(connect, read), allow_redirects=False, **settings
+            )
         except TROUBLE as trouble:
-            if isinstance(trouble, requests.RequestException):
-                trouble.request = _without_secrets(prepared)
             event = connections.event(trouble)
-            if event in ("timeout", "dropped") and not wire.connected and self._given is None:
+            if isinstance(trouble, _PROXY_TROUBLE):
+                event = "proxy"
+            elif event in ("timeout", "dropped") and ours and not wire.connected:
                 # A server that speaks plain HTTP does not understand the handshake.
                 event = "handshake"
             event = watch.passed() or event
-            error = failures.no_response(call, event, connections.cause(trouble))
-            error.__cause__ = trouble
+            error = failures.no_response(call, event, connections.innermost(trouble))
             known = "deadline" if event.endswith("_timeout") else event
-            raise _FailedError(error, retries.Failure(known, wire.reused, wire.begun), {}) from (
-                trouble
-            )
+            return _Failed(error, retries.Failure(known, wire.reused, wire.begun), {})
         finally:
             wire.start(None)
+        response.request = _without_secrets(prepared)
+        response.url = call.url
+        response._next = None  # type: ignore[attr-defined]  # a copy of the request, key and all
+        return Reply(response, call, watch)
 
     def _session(self) -> requests.Session:
         """The caller's session, or ours: a new one after a fork, whose sockets are the parent's."""
         if self._given is not None:
             return self._given
-        with self._lock:
-            if self._own is None or self._pid != os.getpid():
-                self._own = _new_session()
-                self._pid = os.getpid()
-            return self._own
+        session, pid = self._own
+        if pid != os.getpid():
+            # Without a lock, which another thread may have held at the fork.
+            session = _Session()
+            self._own = (session, os.getpid())
+        return session
 
     def _settings(self, session: requests.Session, url: str) -> dict[str, Any]:
         if session is self._given:
@@ -204,16 +197,34 @@ class Transport:
         return self._known_proxies[place]
 
 
-class _FailedError(Exception):
+class _Failed(NamedTuple):
     """One try failed. `error` is what the caller will see if it was the last."""
 
-    def __init__(
-        self, error: errors.APIError, failure: retries.Failure, headers: Mapping[str, str]
-    ) -> None:
+    error: errors.APIError
+    failure: retries.Failure
+    headers: Mapping[str, str]
+
+
+#: What requests says of a proxy that it cannot use.
+_PROXY_TROUBLE = (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidSchema)
+
+
+class _Session(requests.Session):
+    """Ours: nothing of the environment, no cookies, no redirects."""
+
+    def __init__(self) -> None:
         super().__init__()
-        self.error = error
-        self.failure = failure
-        self.headers = headers
+        self.headers.clear()
+        # The environment's netrc would replace the key, its proxies apply to
+        # this machine. What it says of proxies and CAs is read by us.
+        self.trust_env = False
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        adapter = _Adapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS)
+        self.mount("http://", adapter)
+        self.mount("https://", adapter)
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: requests would read the body, however long, to prepare a request of its own."""
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
@@ -249,41 +260,34 @@ class _Auth(requests.auth.AuthBase):
         return request
 
 
-def _new_session() -> requests.Session:
-    session = requests.Session()
-    session.headers.clear()
-    # Without the environment: its netrc would replace the key, its proxies
-    # apply to this machine. What it says of proxies and CAs is read by us.
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = _Adapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS)
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    return session
-
-
 def _prepared(
-    session: requests.Session, request: Request, *, ours: bool
+    session: requests.Session, request: Request, call: failures.Call, *, ours: bool
 ) -> requests.PreparedRequest:
-    """The request as it will be sent. Only here does a key become a header."""
+    """The request as it will be sent. Only here does a key become a header.
+
+    Raises `ValueError` for an address that requests cannot make sense of.
+    """
     auth = _Auth(request.key, request.login)
     # A caller's session keeps its own auth; without a key from us, its netrc too.
     yields = not ours and (session.auth or not (request.key or request.login))
-    return session.prepare_request(
-        requests.Request(
-            request.method,
-            request.url,
-            headers=request.headers,
-            params=request.query,
-            data=request.body,
-            auth=None if yields else auth,
-        )
+    unprepared = requests.Request(
+        request.method,
+        request.url,
+        headers=request.headers,
+        params=request.query,
+        data=request.body,
+        auth=None if yields else auth,
     )
+    try:
+        return session.prepare_request(unprepared)
+    except requests.exceptions.InvalidURL:
+        raise ValueError(f"no address that can be asked: {call.url}") from None
 
 
 def _without_secrets(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
     """A copy that can be kept in a response or an exception, and pickled."""
     safe = prepared.copy()
+    safe.hooks = requests.hooks.default_hooks()  # which may not pickle
     safe.url = urls.shown(prepared.url or "")
     for name in safe.headers:
         if urls.is_secret(name):

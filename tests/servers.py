@@ -45,8 +45,9 @@ class Seen(NamedTuple):
 
 
 class Server:
-    def __init__(self, scripts: Sequence[Script]) -> None:
-        self._scripts = list(scripts)
+    def __init__(self, scripts: Sequence[Script], slow: threading.Event | None = None) -> None:
+        self.scripts = list(scripts)
+        self._slow = slow
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
@@ -82,11 +83,13 @@ class Server:
 
     def _serve(self, connection: socket.socket, number: int) -> None:
         try:
+            if self._slow is not None:
+                self._slow.wait(PATIENCE)
             with connection, connection.makefile("rb") as reader:
                 while (request := _read_request(reader, number)) is not None:
                     with self._lock:
                         self.requests.append(request)
-                        script = self._scripts.pop(0) if self._scripts[1:] else self._scripts[0]
+                        script = self.scripts.pop(0) if self.scripts[1:] else self.scripts[0]
                     if not self._play(connection, script):
                         return
         except (OSError, ValueError):
@@ -130,9 +133,13 @@ class Server:
 
 
 @contextmanager
-def serve(*scripts: Script | bytes) -> Iterator[Server]:
-    """A server that plays `scripts`; plain bytes are a script of one step."""
-    server = Server([[script] if isinstance(script, bytes) else script for script in scripts])
+def serve(*scripts: Script | bytes, slow: threading.Event | None = None) -> Iterator[Server]:
+    """A server that plays `scripts`; plain bytes are a script of one step.
+
+    It reads nothing before `slow` is set.
+    """
+    played = [[script] if isinstance(script, bytes) else script for script in scripts]
+    server = Server(played, slow)
     try:
         yield server
     finally:

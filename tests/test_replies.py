@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -173,7 +174,7 @@ def test_a_prompt_that_is_too_long_says_by_how_much() -> None:
 
 
 def test_a_long_error_body_is_not_read_for_ever() -> None:
-    with serve([head(500, version="1.0"), *[b"x" * 100_000] * 5, End.HOLD]) as server:
+    with serve([head(500, version="1.0"), *[b"x" * 100_000] * 50, End.HOLD]) as server:
         with rawllm.Client(server.url, max_retries=0) as client:
             with pytest.raises(rawllm.InternalServerError) as caught:
                 client.chat("m", "x")
@@ -201,6 +202,63 @@ def test_a_server_that_does_not_end_after_done_is_left() -> None:
             with rawllm.Client(server.url) as client:
                 assert "".join(client.chat("m", "x", stream=True)) == "Hello there!"
                 assert server.left.wait(PATIENCE)
+
+
+def test_trailers_without_end_after_done_are_not_waited_for() -> None:
+    gates = [threading.Event() for _ in range(3)]
+    steps: list[Any] = [STREAM_HEAD, *(chunk(event(e)) for e in EVENTS), b"0\r\n"]
+    for gate in gates:
+        steps += [gate, b"X: y\r\n"]
+    with serve([*steps, End.HOLD]) as server, rawllm.Client(server.url) as client:
+        timers = [threading.Timer(0.02 * i, gate.set) for i, gate in enumerate(gates, 1)]
+        for timer in timers:
+            timer.start()
+        assert "".join(client.chat("m", "x", stream=True)) == "Hello there!"
+        assert server.left.wait(PATIENCE)
+
+
+SSE = b"".join(map(event, EVENTS))
+CONTENT_LENGTH = head(content_type="text/event-stream", content_length=str(len(SSE))) + SSE
+
+
+@pytest.mark.parametrize("how", ["closed", "read to its end", "past its deadline"])
+def test_a_stream_whose_connection_went_back_leaves_the_next_call_alone(how: str) -> None:
+    # The pool has the connection as soon as the last byte of the body is in.
+    gate = threading.Event()
+    second = [STREAM_HEAD, *(chunk(event(e)) for e in EVENTS[:2]), gate]
+    second += [*(chunk(event(e)) for e in EVENTS[2:]), LAST_CHUNK]
+    with serve(CONTENT_LENGTH, second) as server, rawllm.Client(server.url) as client:
+        create = client.chat.completions.create
+        deadline = 0.05 if how == "past its deadline" else None
+        first = create(model="m", messages="x", stream=True, deadline=deadline)
+        next(first)
+        other = create(model="m", messages="x", stream=True)
+        next(other)
+        assert [request.connection for request in server.requests] == [0, 0]
+        if how == "closed":
+            first.close()
+        elif how == "read to its end":
+            assert len(list(first)) == 3
+        threading.Timer(0.1, gate.set).start()
+        assert other.completion.choices[0].message.content == "Hello there!"
+
+
+@pytest.mark.parametrize("length", ["abc", "-5", ""])
+def test_a_content_length_that_is_none_frames_nothing(length: str) -> None:
+    started = head(version="1.0", content_type="text/event-stream", content_length=length)
+    cut = b"".join(map(event, [EVENTS[1], EVENTS[3]]))
+    with serve([started + cut, End.FIN]) as server, rawllm.Client(server.url) as client:
+        with pytest.raises(rawllm.IncompleteStreamError):
+            list(client.chat("m", "x", stream=True, n=2))
+
+
+def test_a_long_error_is_still_read_as_json() -> None:
+    body = {"error": {"message": "no", "code": "insufficient_quota", "echo": "x" * 200_000}}
+    with serve(answer(body, 429)) as server, rawllm.Client(server.url) as client:
+        with pytest.raises(rawllm.RateLimitError) as caught:
+            client.chat("m", "x")
+        assert len(server.requests) == 1
+    assert caught.value.code == "insufficient_quota"
 
 
 def test_a_deadline_that_passes_at_the_bodys_end_is_told() -> None:
@@ -234,7 +292,7 @@ class Broken:
 def test_a_mistake_in_the_program_is_not_taken_for_a_closed_connection() -> None:
     response = requests.Response()
     response.raw = Broken()
-    reply = Reply(response, Call("GET", "http://x", "http://x"), Watch(), None)
+    reply = Reply(response, Call("GET", "http://x", "http://x"), Watch())
     with pytest.raises(AttributeError, match="a mistake"):
         reply.read1()
     reply.close()

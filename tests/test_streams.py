@@ -265,6 +265,8 @@ CUT: dict[str, tuple[dict[str, Any], Script]] = {
     "close-delimited, nothing": ({}, close_delimited()),
     "llama-server: one of two has finished": ({"n": 2}, close_delimited(HELLO, STOP)),
     "one of the two seen has finished": ({"n": 2}, sent(HELLO, STOP_1)),
+    "not strict, but nothing came": ({"strict_streams": False}, close_delimited()),
+    "not strict, but [DONE] alone": ({"strict_streams": False}, sent("[DONE]")),
     "not strict, but the connection broke": (
         {"strict_streams": False},
         sent(HELLO, end=End.FIN),
@@ -298,6 +300,27 @@ def test_a_cut_answer_is_an_error_that_holds_it(options: dict[str, Any], script:
             "Hello"
         ] * hello
         assert f"POST {server.url}/chat/completions" in caught.value.message
+
+
+def test_a_cut_legacy_stream_may_hold_anything() -> None:
+    odd = {"choices": [{"index": 0, "text": "a", "message": "hi"}, {"index": 1, "text": 7}]}
+    with serve(sent(odd, end=End.FIN)) as server, rawllm.Client(server.url) as client:
+        with pytest.raises(rawllm.IncompleteStreamError):
+            list(client.completions.create(model="m", prompt="x", stream=True))
+
+
+def test_a_dropped_stream_with_a_limit_leaves_no_thread() -> None:
+    with serve([*STARTED, End.HOLD]) as server:
+        before = set(threading.enumerate())
+        answered = open_stream(server, deadline=600)
+        next(answered)
+        watching = [t for t in set(threading.enumerate()) - before if "_watch" in t.name]
+        assert len(watching) == 1
+        answered.close()
+        del answered
+        gc.collect()
+        watching[0].join(PATIENCE)
+        assert not watching[0].is_alive()
 
 
 def test_a_cut_answer_never_becomes_a_whole_one_later() -> None:
@@ -447,7 +470,7 @@ def test_arguments_of_any_depth_end_as_documented() -> None:
     with serve(*scripts) as server:
         for _ in depths:
             with pytest.raises(
-                rawllm.StreamError, match="no finish_reason|nested too deep|not JSON"
+                rawllm.StreamError, match=r"no finish_reason|nested too deep|not JSON"
             ):
                 list(open_stream(server))
 

@@ -20,7 +20,22 @@ import requests
 import rawllm
 from rawllm import retries
 from rawllm.transport import Transport
-from tests.servers import CHAT, PATIENCE, End, Script, Server, answer, head, serve
+from tests.servers import (
+    CHAT,
+    EVENTS,
+    LAST_CHUNK,
+    PATIENCE,
+    STREAM_HEAD,
+    End,
+    Script,
+    Server,
+    answer,
+    chunk,
+    event,
+    head,
+    serve,
+    stream,
+)
 
 KEY = "sk-very-secret-1234"
 BUSY = answer({"error": {"message": "busy"}}, 503, retry_after_ms="1")
@@ -76,6 +91,20 @@ def test_a_forked_process_has_connections_of_its_own() -> None:
         assert results.get() == "Hello there!"
         client.chat("m", "x")
         assert [request.connection for request in server.requests] == [0, 1, 0]
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_process_leaves_its_parents_stream_alone() -> None:
+    gate = threading.Event()
+    script = [STREAM_HEAD, chunk(event(EVENTS[1])), gate, *(chunk(event(e)) for e in EVENTS[2:])]
+    with serve([*script, LAST_CHUNK]) as server, rawllm.Client(server.url) as client:
+        answered = client.chat.completions.create(model="m", messages="x", stream=True)
+        next(answered)
+        child = multiprocessing.get_context("fork").Process(target=answered.close)
+        child.start()
+        child.join(PATIENCE)
+        gate.set()
+        assert answered.completion.choices[0].message.content == "Hello there!"
 
 
 def test_no_cookies_are_kept() -> None:
@@ -183,6 +212,30 @@ def test_no_failure_shows_the_key(script: Script, caplog: pytest.LogCaptureFixtu
     assert KEY not in "".join(r.getMessage() for r in caplog.records if r.name == "rawllm")
 
 
+def test_a_servers_echo_of_the_key_is_not_repeated(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    echo = {"error": {"message": f"no such key: {KEY}", "type": KEY}}
+    with serve(answer(echo, 503, retry_after_ms="1"), answer(echo, 401)) as server:
+        with pytest.raises(rawllm.AuthenticationError, match=r"no such key: \*\*\*") as caught:
+            chat(server, api_key=KEY)
+    assert list(secrets_in(caught.value)) == []
+    assert KEY not in caught.value.response.text
+    assert KEY not in caplog.text
+
+
+@pytest.mark.parametrize("place", ["base_url", "default_query", "extra_query"])
+def test_a_printed_traceback_shows_no_secret_of_the_query(place: str) -> None:
+    url, query = "http://127.0.0.1:9/v1", {"key": KEY}
+    options: dict[str, Any] = {"default_query": query} if place == "default_query" else {}
+    extra: dict[str, Any] = {"extra_query": query} if place == "extra_query" else {}
+    client = rawllm.Client(
+        f"{url}?key={KEY}" if place == "base_url" else url, max_retries=0, **options
+    )
+    with client, pytest.raises(rawllm.APIConnectionError) as caught:
+        client.chat("m", "x", **extra)
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+
+
 # --- redirects --------------------------------------------------------------
 
 
@@ -218,6 +271,32 @@ def test_any_other_redirect_is_an_error_that_names_the_location(
             chat(server)
         assert shown.format(root=server.url.removesuffix("/v1")) in caught.value.message
         assert len(server.requests) == 1
+
+
+def test_a_redirects_body_is_not_read_without_bound() -> None:
+    endless = [head(302, "1.0", location="/v2"), *[b"x" * 1_000_000] * 100, End.HOLD]
+    with serve(endless) as server:
+        with pytest.raises(rawllm.APIStatusError, match="redirects to") as caught:
+            chat(server, api_key=KEY)
+        assert server.left.wait(PATIENCE)
+    assert len(caught.value.response.content) < 2_000_000
+    assert caught.value.response.next is None
+
+
+@pytest.mark.parametrize("location", ["http://[", "http://h:x/", "//\\\\evil"])
+def test_a_location_that_cannot_be_taken_apart_is_still_the_redirects_error(location: str) -> None:
+    with serve(moved(307, location)) as server:
+        with pytest.raises(rawllm.APIStatusError, match="307"):
+            chat(server)
+
+
+def test_a_redirect_cannot_lure_the_key_elsewhere() -> None:
+    with serve(answer(CHAT)) as evil, serve(moved(307, "")) as good:
+        trap = f"http://127.0.0.1:{evil.port}\\@127.0.0.1:{good.port}/v1/x"
+        good.scripts[:] = [[moved(307, trap)]]
+        with pytest.raises(rawllm.APIStatusError, match="307"):
+            chat(good, api_key=KEY)
+        assert evil.requests == []
 
 
 def test_redirects_in_a_circle_end() -> None:
@@ -296,7 +375,16 @@ def test_a_fresh_connection_that_dies_is_an_error() -> None:
         assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("begun", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nServer: x"])
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"H",
+        b"HTTP/1.1 200 O",
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nServer: x",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+    ],
+)
 @pytest.mark.parametrize("end", [End.FIN, End.RST])
 def test_a_request_whose_answer_had_begun_is_not_sent_again(begun: bytes, end: End) -> None:
     with serve(answer(CHAT), [begun, end], answer(CHAT)) as server:
@@ -385,6 +473,71 @@ def test_a_connection_that_is_not_made_ends_at_the_deadline() -> None:
             sock.close()
 
 
+def test_limits_hold_with_a_callers_session() -> None:
+    with serve([End.HOLD]) as server, requests.Session() as session:
+        with pytest.raises(rawllm.APITimeoutError, match="the deadline passed"):
+            chat(server, session=session, deadline=0.08)
+        assert server.left.wait(PATIENCE)
+    with (
+        serve([head(content_length="99") + b"{", End.HOLD]) as server,
+        requests.Session() as session,
+    ):
+        with pytest.raises(rawllm.APITimeoutError, match="the deadline passed"):
+            chat(server, session=session, deadline=0.08)
+        assert server.left.wait(PATIENCE)
+
+
+def test_streams_of_a_callers_session_reuse_its_connection_and_end_at_a_limit() -> None:
+    event_stream = stream(*EVENTS)
+    started = [STREAM_HEAD, chunk(event(EVENTS[1])), End.HOLD]
+    with serve(event_stream, event_stream, started) as server, requests.Session() as session:
+        client = rawllm.Client(server.url, session=session)
+        for _ in range(2):
+            assert "".join(client.chat("m", "x", stream=True)) == "Hello there!"
+        with pytest.raises(rawllm.IncompleteStreamError, match="no chunk came"):
+            list(client.chat("m", "x", stream=True, idle_timeout=0.05))
+        assert [request.connection for request in server.requests] == [0, 0, 0]
+
+
+class Tunnel:
+    """A proxy that accepts CONNECT and then says one header line after the other."""
+
+    def __init__(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.left = threading.Event()
+        self.thread = threading.Thread(target=self.trickle, daemon=True)
+        self.thread.start()
+
+    def trickle(self) -> None:
+        connection, _ = self.listener.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            for _ in range(1000):
+                try:
+                    connection.sendall(b"X: y\r\n")
+                except OSError:
+                    break
+                if self.left.wait(0.01):
+                    break
+
+    def close(self) -> None:
+        self.left.set()
+        self.listener.close()
+        self.thread.join(PATIENCE)
+
+
+def test_a_deadline_ends_a_proxy_that_never_comes_to_its_end() -> None:
+    tunnel = Tunnel()
+    client = rawllm.Client(
+        "https://llm.test/v1", proxies={"https": f"http://127.0.0.1:{tunnel.port}"}
+    )
+    with client, pytest.raises(rawllm.APITimeoutError, match="the deadline passed"):
+        client.chat("m", "x", deadline=0.15)
+    tunnel.close()
+
+
 def test_a_call_within_its_limits_leaves_no_thread() -> None:
     before = threading.active_count()
     with serve(answer(CHAT)) as server:
@@ -457,6 +610,20 @@ def test_a_proxy_that_fails_is_named() -> None:
             client.chat("m", "x")
 
 
+@pytest.mark.parametrize("proxy", ["socks5h://127.0.0.1:9", "http:///nowhere"])
+def test_a_proxy_that_cannot_be_used_is_named(proxy: str) -> None:
+    with rawllm.Client("http://server.test/v1", proxies={"http": proxy}) as client:
+        with pytest.raises(rawllm.APIConnectionError, match="the proxy failed"):
+            client.chat("m", "x")
+
+
+@pytest.mark.parametrize("host", ["*.com", "é" * 64 + ".com"])
+def test_an_address_that_no_request_can_have_is_the_callers_mistake(host: str) -> None:
+    with rawllm.Client(f"http://{host}/v1", KEY) as client:
+        with pytest.raises(ValueError, match="no address that can be asked"):
+            client.chat("m", "x")
+
+
 def test_a_socks_proxy_keeps_its_own_connections() -> None:
     with rawllm.Client(
         "http://server.test/v1", proxies={"http": "socks5h://127.0.0.1:9"}
@@ -477,5 +644,5 @@ def test_the_ca_bundle_of_the_environment_is_used_unless_another_is_given(
 
 
 def test_every_event_of_the_transport_is_in_the_table() -> None:
-    for event in ("handshake", "deadline", "quota", "bad request", "loading", "busy", "status"):
-        assert retries.rule(retries.Failure(event))
+    for name in ("handshake", "deadline", "quota", "bad request", "loading", "busy", "status"):
+        assert retries.rule(retries.Failure(name))
