@@ -248,10 +248,8 @@ class Client:
         reply = self._transport.send(
             request, limits, self._settings.call(method, request.url, model)
         )
-        raw = RawResponse(reply, parse, self._settings.max_response_bytes)
-        if not streaming:
-            raw.read()
-        return raw
+        limit = self._settings.max_response_bytes
+        return RawResponse(reply, parse, limit, streaming=streaming)
 
     @property
     def stream_rules(self) -> dict[str, Any]:

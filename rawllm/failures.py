@@ -89,8 +89,9 @@ def no_response(
     """The exception for a call without a whole HTTP response."""
     kind = errors.APITimeoutError if event in _TIMEOUTS else errors.APIConnectionError
     words = f"{call.line}: {_EVENTS[event]}"
-    # What the reader of a socket sees that we shut down ourselves means nothing.
-    if cause is not None and event not in (*_LIMITS, "closed"):
+    # What the reader of a socket sees that we shut down ourselves means nothing,
+    # and neither do int()'s words on a chunk size that did not come.
+    if cause is not None and event not in (*_LIMITS, "closed") and type(cause) is not ValueError:
         words += f" ({_short(str(cause) or type(cause).__name__)})"
     error = kind(f"{words}\n{call.hint(_HINTS.get(event, event))}")
     error.__cause__ = cause

@@ -23,12 +23,18 @@ class RawResponse(Generic[Parsed]):
     """
 
     def __init__(
-        self, reply: "Reply", parse: "Callable[[RawResponse[Parsed]], Parsed]", limit: int
+        self,
+        reply: "Reply",
+        parse: "Callable[[RawResponse[Parsed]], Parsed]",
+        limit: int,
+        *,
+        streaming: bool = False,
     ) -> None:
         self._reply = reply
         self._parse = parse
         self._limit = limit
-        self._content: bytes | None = None
+        self._streaming = streaming
+        self._content: bytes | None = None if streaming else reply.read(limit)
         self._parsed: list[Parsed] = []
 
     @property
@@ -74,10 +80,6 @@ class RawResponse(Generic[Parsed]):
     @property
     def content(self) -> bytes:
         """The body's bytes, without transfer and content encoding."""
-        return self.read()
-
-    def read(self) -> bytes:
-        """As `content`, which it fetches if that has not been done."""
         if self._content is None:
             self._content = self._reply.read(self._limit)
         return self._content

@@ -82,6 +82,9 @@ def test_a_raw_stream_parses_to_the_stream_or_reads_its_bytes() -> None:
         raw = client.completions.with_raw_response.create(model="m", prompt="x", stream=True)
         assert raw.text.startswith('data: {"id"')
         assert raw.text.endswith("data: [DONE]\n\n")
+        with pytest.raises(ValueError, match=r"`parse\(\)` it instead"):
+            raw.parse()
+        raw.close()
         made = client.chat.completions.with_raw_response.create(
             model="m", messages="x", stream=True
         ).parse()

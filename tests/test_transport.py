@@ -115,6 +115,15 @@ def test_no_cookies_are_kept() -> None:
         assert "cookie" not in server.requests[1].headers
 
 
+def test_closing_a_client_closes_its_connections_whoever_keeps_what() -> None:
+    with serve([answer(CHAT), End.HOLD]) as server:
+        client = rawllm.Client(server.url)
+        raw = client.chat.completions.with_raw_response.create(model="m", messages="x")
+        client.close()
+        assert server.left.wait(PATIENCE)
+        assert raw.parse() == CHAT
+
+
 def test_a_closed_client_can_be_used_again() -> None:
     with serve(answer(CHAT)) as server:
         client = rawllm.Client(server.url)
