@@ -139,7 +139,7 @@ class _HTTPSConnection(_HTTPConnection, urllib3.connection.HTTPSConnection):
                 self._copy.close()
 
     def _tunnel(self) -> None:
-        super()._tunnel()  # type: ignore[misc]  # http.client's
+        super()._tunnel()
         if self.watch is not None and self.watch.ended:
             # http.client takes the end of a proxy's answer for the end of its headers.
             raise TimeoutError("the proxy did not answer in time")

@@ -27,6 +27,7 @@ HINTS: dict[tuple[str, str | None], str] = {
     ("model", None): "client.models.list() shows the models this server has",
     # The path is not there.
     ("path", None): "this server has no such path",
+    ("method", None): "this path does not take this method",
     ("v1", None): "the base URL has no /v1: did you mean {base}/v1?",
     ("retrieve", None): "llama-server, vLLM and llama-cpp-python cannot retrieve one model: "
     "look for it in client.models.list()",
@@ -37,6 +38,7 @@ HINTS: dict[tuple[str, str | None], str] = {
     ("refused key", None): "the key was refused: check api_key=, or OPENAI_API_KEY if it came "
     "from there",
     # The server is not ready, or the account is not.
+    ("log", None): "the server's own log may say why",
     ("loading", None): "the model is still loading; loading_timeout= says how long to wait for it",
     (
         "quota",
@@ -75,18 +77,29 @@ HINTS: dict[tuple[str, str | None], str] = {
     # There was an answer, but not one of the protocol's.
     ("not the protocol", None): "is {base} the address of an OpenAI-compatible server?",
     ("long", None): "max_response_bytes= says how much is accepted",
-    ("empty stream", None): "the server's log may say why; llama-cpp-python answers so when the "
-    "prompt is too long",
+    ("empty stream", None): "the server's log may say why; llama-cpp-python answers so when it "
+    "fails before the first token, for example because the prompt is too long",
+    ("interrupted", None): "[DONE] came without a finish_reason: llama-cpp-python ends an answer "
+    "so when another request arrives, unless started with --interrupt_requests false",
     ("cut", None): "the server gave up, or something between cut the connection; its log may "
     "say which. If it never sends a finish_reason, strict_streams=False accepts that",
     ("failed generation", None): "Ollama ends a failed generation like this; its log says why",
 }
 
 _NO_MODEL = re.compile(
-    r"model\b.{0,300}?\b(not found|not exist|not available)"
+    r"cached snapshot folder|repo id must be|model\b.{0,300}?\b(not found|not exist|not available)"
     r"|invalid model name|no models? (is )?loaded",
     re.IGNORECASE | re.DOTALL,
 )
+
+
+#: What servers say of a path or a method that they do not have.
+_NO_PATH = re.compile(
+    r"|(file |404 page )?not found|(405 )?method not allowed|404.{0,100}", re.IGNORECASE
+)
+
+#: What servers say when they say nothing.
+_NO_WORDS = re.compile(r"|internal server error", re.IGNORECASE)
 
 
 def hint(situation: str, server: str | None = None, **facts: object) -> str:
@@ -127,10 +140,17 @@ def situation(status: int, found: Envelope, *, path: str, base_path: str) -> str
         return "batch"  # quirk(llama-server): the input of embeddings is bounded by the batch.
     if found.code == "model_not_found" or _NO_MODEL.search(found.message):
         return "model"
-    if status in (404, 405) or found.message.startswith("Unexpected endpoint"):
+    # quirk(mlx-lm): 404 is any failure of generation, whose words are then its own.
+    if status in (404, 405) and _NO_PATH.fullmatch(found.message):
         if lacks_version(base_path):
             return "v1"
+        if status == 405:
+            return "method"
         return "retrieve" if path.startswith("/models/") else "path"
+    if found.message.startswith("Unexpected endpoint"):
+        return "v1" if lacks_version(base_path) else "path"
     if status == 503 and is_loading(found):
         return "loading"
+    if status == 500 and _NO_WORDS.fullmatch(found.message):
+        return "log"
     return {401: "key", 407: "proxy"}.get(status)

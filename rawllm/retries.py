@@ -160,13 +160,21 @@ def delay(
     return 0.5 * 2.0 ** min(retry, 4) * (1 - 0.25 * random)
 
 
+#: Headers with a time to wait, and their unit in seconds.
+_RETRY_AFTER = (
+    ("retry-after-ms", 0.001),
+    ("retry-after", 1.0),
+    ("llm_provider-retry-after", 1.0),  # quirk(litellm): passes on what its upstream said
+)
+
+
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """The seconds a server asks to wait, 0 for what is past, `None` where it does not ask.
 
     RFC 9110 section 10.2.3: a number of seconds or a date; OpenAI also sends
     milliseconds. `now` must know its time zone if a date is to be read.
     """
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+    for name, unit in _RETRY_AFTER:
         try:
             seconds = float(headers[name]) * unit
         except (KeyError, ValueError):

@@ -5,6 +5,7 @@ request, tries again as `retries.py` says, and returns a `Reply` once the
 headers of a success are in. What is left out: the body, which is the reply's.
 """
 
+import contextlib
 import logging
 import os
 import time
@@ -238,8 +239,8 @@ class _Adapter(requests.adapters.HTTPAdapter):
         """Close the idle connections, which urllib3 only forgets."""
         for manager in (self.poolmanager, *self.proxy_manager.values()):
             for key in manager.pools.keys():  # noqa: SIM118  # no dict: it cannot be iterated
-                if (pool := manager.pools.get(key)) is not None:
-                    pool.close()
+                with contextlib.suppress(KeyError):  # another thread has let go of it
+                    manager.pools[key].close()
         super().close()
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:

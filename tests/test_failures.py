@@ -85,7 +85,7 @@ EVENTS: dict[str, tuple[type[errors.APIError], str, str]] = {
     "tls": (C, "TLS failed (why)", "verify="),
     "plain": (C, "TLS failed (why)", "does not speak TLS"),
     "proxy": (C, "the proxy failed (why)", "HTTP_PROXY"),
-    "protocol": (C, "the answer is not HTTP (why)", "is http://localhost:9999/v1 the address"),
+    "protocol": (C, "the answer cannot be read (why)", "is http://localhost:9999/v1 the address"),
     "closed": (C, "close() was called", "it was closed"),
 }
 
@@ -98,12 +98,31 @@ EVENTS: dict[str, tuple[type[errors.APIError], str, str]] = {
 def test_a_call_without_an_answer_says_what_happened_and_what_to_do(
     event: str, kind: type[errors.APIError], happened: str, advice: str
 ) -> None:
-    error = failures.no_response(call(), event, "why")
+    error = failures.no_response(call(), event, OSError("why"))
     assert type(error) is kind
     assert error.message.split("\n")[0] == (
         f"POST http://localhost:9999/v1/chat/completions: {happened}"
     )
     assert advice in hint_of(error)
+
+
+@pytest.mark.parametrize("cause", [ValueError("invalid literal for int()"), None])
+def test_a_cause_that_says_nothing_is_not_shown(cause: Exception | None) -> None:
+    error = failures.no_response(call(), "dropped", cause)
+    assert "(" not in error.message
+    assert error.__cause__ is cause
+
+
+def test_a_servers_echo_of_the_key_is_hidden() -> None:
+    secret = "sk-0123456789"
+    asked = call()._replace(secret=Key(secret))
+    text = f'{{"error":{{"message":"no key {secret}","code":"{secret}"}}}}'
+    for error in (
+        failures.status(asked, answer(401), text, NOW),
+        failures.in_stream(asked, answer(200), text, None),
+    ):
+        assert secret not in str(vars(error))
+        assert "no key ***" in error.message
 
 
 def test_without_a_cause_there_are_no_brackets() -> None:
@@ -184,7 +203,7 @@ def test_a_text_holds_no_secret_of_the_address() -> None:
     settings = resolve(given, {})
     asked = settings.call("GET", "http://me:s3cret@localhost:9999/v1/models?key=s3cret", None)
     for error in (
-        failures.no_response(asked, "refused", "why"),
+        failures.no_response(asked, "refused", OSError("why")),
         status(asked, 401, '{"error":"Unauthorized"}'),
         failures.not_the_protocol(asked, answer(200), b"x", "what is not JSON"),
         failures.in_stream(asked, answer(200), '{"error":"x"}', None),
@@ -195,10 +214,10 @@ def test_a_text_holds_no_secret_of_the_address() -> None:
 
 #: name: (status, body, what the text says after the status)
 WORDS: dict[str, tuple[int, str, str]] = {
-    "no reason, no words": (500, "", "answered 500, without a word"),
-    "JSON without words": (500, '{"a":1}', 'answered 500: {"a":1}'),
-    "blanks around": (500, ' {"a":1}\n', 'answered 500: {"a":1}'),
-    "text": (500, "Internal Server Error", "answered 500: Internal Server Error"),
+    "no reason, no words": (502, "", "answered 502, without a word"),
+    "JSON without words": (502, '{"a":1}', 'answered 502: {"a":1}'),
+    "blanks around": (502, ' {"a":1}\n', 'answered 502: {"a":1}'),
+    "text": (502, "Internal Server Error", "answered 502: Internal Server Error"),
     "HTML": (502, "<title>Bad Gateway</title>", "answered 502: Bad Gateway"),
     "fastapi: a list": (422, '{"detail":[{"loc":["a"],"msg":"No"}]}', "answered 422: a: No"),
 }
@@ -441,7 +460,7 @@ def test_its_first_200_characters_are_shown() -> None:
         ("/v1", None, "the address of an OpenAI-compatible server?"),
         ("/v1", "long", "max_response_bytes="),
         ("", None, "did you mean http://localhost:9999/v1?"),
-        ("", "long", "did you mean http://localhost:9999/v1?"),
+        ("", "long", "max_response_bytes="),
     ],
 )
 def test_its_hint(base_path: str, hint: str | None, advice: str) -> None:
@@ -559,7 +578,7 @@ LONG = "x" * 100_000
         pytest.param(status(call(), 400, f'{{"a":"{LONG}"}}'), id="JSON without words"),
         pytest.param(status(call(), 502, f"<title>{LONG}</title>"), id="HTML"),
         pytest.param(status(call(), 302, "", {"Location": f"/{LONG}"}), id="a redirect"),
-        pytest.param(failures.no_response(call(), "protocol", LONG), id="a cause"),
+        pytest.param(failures.no_response(call(), "protocol", OSError(LONG)), id="a cause"),
         pytest.param(
             failures.not_the_protocol(call(), answer(200), LONG.encode(), "HTML"), id="no protocol"
         ),

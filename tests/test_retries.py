@@ -370,3 +370,9 @@ def test_headers_clock_and_chance_reach_the_delay(name: str) -> None:
 
 def test_patience_has_no_chance_in_it_by_itself() -> None:
     assert delay(0, {}, NOW) == retries.delay(0, {}, NOW, 0.0)
+
+
+def test_what_an_upstream_asked_for_is_waited_for() -> None:
+    now = datetime.now(timezone.utc)
+    assert retry_after({"llm_provider-retry-after": "7"}, now) == 7.0
+    assert retry_after({"llm_provider-retry-after": "7", "retry-after": "5"}, now) == 5.0
