@@ -25,7 +25,8 @@ class Recording(NamedTuple):
 
     @property
     def status(self) -> int:
-        return int(self.raw.split(b" ", 2)[1])
+        """0 where the server closed the connection without a word."""
+        return int(self.raw.split(b" ", 2)[1]) if self.raw else 0
 
     @property
     def headers(self) -> dict[str, str]:
@@ -76,10 +77,10 @@ class Recording(NamedTuple):
 
     @property
     def is_stream(self) -> bool:
-        """Whether it is a stream of the protocol's, not one of /v1/responses or a native route."""
+        """Whether it is a stream of the protocol's that says something."""
         kind = self.headers.get("content-type", "")
         protocol = self.path in ("/v1/chat/completions", "/v1/completions")
-        return self.status == 200 and "event-stream" in kind and protocol
+        return self.status == 200 and "event-stream" in kind and protocol and bool(self.body)
 
 
 def _load(path: Path) -> Recording:
