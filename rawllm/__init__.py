@@ -53,7 +53,7 @@ from rawllm.errors import (
     UnprocessableEntityError,
 )
 from rawllm.objects import Object
-from rawllm.payloads import NOT_GIVEN, Omit, omit
+from rawllm.payloads import NOT_GIVEN, NotGiven, Omit, not_given, omit
 from rawllm.raw import RawResponse
 from rawllm.streams import ChatStream, CompletionStream, Stream
 
@@ -68,7 +68,9 @@ __all__ = [  # noqa: RUF022  # grouped by module
     "Stream",
     # payloads
     "NOT_GIVEN",
+    "NotGiven",
     "Omit",
+    "not_given",
     "omit",
     # objects, answers
     "ChatCompletion",

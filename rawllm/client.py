@@ -6,17 +6,19 @@ and what one server has beyond the protocol.
 
 import os
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rawllm import payloads, settings
-from rawllm.keys import Guarded, Key
+from rawllm.keys import Guarded, Place, guard
+from rawllm.objects import Object
 from rawllm.payloads import Omit, omit
 from rawllm.raw import RawResponse
 from rawllm.resources.chat import Chat
 from rawllm.resources.completions import Completions
 from rawllm.resources.embeddings import Embeddings
 from rawllm.resources.models import Models
-from rawllm.resources.paths import Paths
+from rawllm.resources.paths import Raw, Verbs
 from rawllm.settings import Timeout
 
 if TYPE_CHECKING:
@@ -25,10 +27,15 @@ if TYPE_CHECKING:
     import requests
     from typing_extensions import Self
 
+    from rawllm.transport import Transport
+
 Parsed = TypeVar("Parsed")
 
+#: What makes connections; a client that differs in it shares none.
+_WIRE = ("session", "proxies", "verify", "cert")
 
-class Client:
+
+class Client(Verbs[Any]):
     """A client of one server.
 
     >>> Client("http://localhost:11434/v1/")
@@ -42,8 +49,9 @@ class Client:
     waited for. `max_response_bytes` bounds a whole body, one event, and the
     text of a stream. A `session` of the caller's keeps its own rules.
 
-    Clients pickle, without their keys. The connections are shared with what
-    `with_options` returns, between threads, and not with a forked process.
+    Clients pickle, without their keys and other secrets, but a `session` with
+    all it holds. The connections are shared with what `with_options` and
+    `copy.copy` return, between threads, and not with a forked process.
     """
 
     def __init__(
@@ -66,41 +74,49 @@ class Client:
         strict_streams: bool = True,
         max_response_bytes: int = 256 << 20,
     ) -> None:
-        key = Key(api_key)
-        del api_key  # a traceback that prints the locals must not show it
-        key.check()
-        base_url, login, query = settings.address(base_url or "")
         given = {
             "base_url": base_url,
-            "login": login,
-            "api_key": key,
+            "api_key": api_key,
             "organization": organization,
             "project": project,
             "timeout": timeout,
             "max_retries": max_retries,
             "loading_timeout": loading_timeout,
             "retry_timeouts": retry_timeouts,
-            "headers": Guarded(default_headers or {}),
-            "query": Guarded({**query, **(default_query or {})}),
+            "default_headers": default_headers,
+            "default_query": default_query,
+            "session": session,
+            "proxies": proxies,
+            "verify": verify,
+            "cert": cert,
             "strict_streams": strict_streams,
             "max_response_bytes": max_response_bytes,
         }
-        wire = {"session": session, "proxies": proxies, "verify": verify, "cert": cert}
-        self._configure(given, wire)
+        # A traceback that prints the locals must not show them.
+        del base_url, api_key, default_headers, default_query, proxies
+        self._configure(guard(given), settings.environment(os.environ))
 
-    def _configure(self, given: dict[str, Any], wire: dict[str, Any]) -> None:
+    def _configure(
+        self, given: dict[str, Any], environ: Guarded, shared: "Transport | None" = None
+    ) -> None:
         # Here and not above, so that `import rawllm` does not load requests.
         from rawllm.transport import Transport
 
-        self._given, self._wire = given, wire
-        self._settings = settings.resolve(self._given, os.environ)
-        self._transport = Transport(**self._wire)
+        self._given, self._environ = given, environ
+        self._settings = settings.resolve(given, environ)
+        self._transport = shared or Transport(**{name: given[name] for name in _WIRE})
 
-    def __getstate__(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        return self._given, self._wire
+    def __getstate__(self) -> dict[str, Any]:
+        return self._given
 
-    def __setstate__(self, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
-        self._configure(*state)
+    def __setstate__(self, given: dict[str, Any]) -> None:
+        self._configure(given, settings.environment(os.environ))
+
+    def __copy__(self) -> "Self":
+        return self.with_options()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Self":
+        return self.with_options()
 
     def __repr__(self) -> str:
         made = "_settings" in vars(self)  # a traceback may print one that is being made
@@ -108,30 +124,30 @@ class Client:
 
     # --- resources ----------------------------------------------------------
 
-    @property
+    @cached_property
     def chat(self) -> Chat:
         """`client.chat(model, messages)`, and `client.chat.completions.create(...)`."""
         return Chat(self)
 
-    @property
+    @cached_property
     def completions(self) -> Completions:
         """Legacy completions."""
         return Completions(self)
 
-    @property
+    @cached_property
     def embeddings(self) -> Embeddings:
         """Embeddings."""
         return Embeddings(self)
 
-    @property
+    @cached_property
     def models(self) -> Models:
         """The models of the server."""
         return Models(self)
 
-    @property
-    def with_raw_response(self) -> Paths:
-        """`get`, `post` and `request`, returning the HTTP answer as it came."""
-        return Paths(self)
+    @cached_property
+    def with_raw_response(self) -> Raw:
+        """The resources and `request`, `get`, ... returning the HTTP answer as it came."""
+        return Raw(self)
 
     def request(self, method: str, path: str, **options: Any) -> Any:
         """The JSON that any path answers with; `None` for an empty body.
@@ -140,15 +156,8 @@ class Client:
         does not go if it is of another origin. `body=` is sent as JSON; the
         other options are those of every call.
         """
-        return Paths(self).request(method, path, **options).parse()
-
-    def get(self, path: str, **options: Any) -> Any:
-        """`request("GET", path)`."""
-        return self.request("GET", path, **options)
-
-    def post(self, path: str, **options: Any) -> Any:
-        """`request("POST", path)`."""
-        return self.request("POST", path, **options)
+        path = Place(path)
+        return self.with_raw_response.request(method, path, **guard(options)).parse()
 
     # --- configuration ------------------------------------------------------
 
@@ -161,6 +170,26 @@ class Client:
     def api_key(self) -> str:
         """The key that is sent, "" for none."""
         return self._settings.key.reveal()
+
+    @property
+    def organization(self) -> str | None:
+        """What was given, or `OPENAI_ORG_ID`."""
+        return self._settings.organization
+
+    @property
+    def project(self) -> str | None:
+        """What was given, or `OPENAI_PROJECT_ID`."""
+        return self._settings.project
+
+    @property
+    def default_headers(self) -> dict[str, str]:
+        """The headers of every call, secrets among them; the key's own is not."""
+        return dict(self._settings.headers)
+
+    @property
+    def default_query(self) -> dict[str, Any]:
+        """The parameters of every call, with those of the base URL, secrets among them."""
+        return dict(self._settings.query)
 
     @property
     def max_retries(self) -> int:
@@ -178,28 +207,18 @@ class Client:
         It shares the connections, unless `session`, `proxies`, `verify` or
         `cert` are among them. `default_headers` and `default_query` add to
         those there are; `set_default_headers` and `set_default_query` replace
-        them.
+        them. What the base URL itself carries goes where it goes.
         """
-        changes = Guarded(options)
-        del options
-        wire = {name: changes.pop(name) for name in tuple(changes) if name in self._wire}
+        guard(options)
         given = dict(self._given)
-        if "api_key" in changes:
-            given["api_key"] = Key(changes.pop("api_key"))
-            given["api_key"].check()
-        if "base_url" in changes:
-            address = settings.address(changes.pop("base_url") or "")
-            given["base_url"], given["login"], query = address
-            given["query"] = Guarded({**given["query"], **query})
-        for name in ("headers", "query"):
-            old = changes.pop(f"set_default_{name}", given[name])
-            given[name] = Guarded({**old, **(changes.pop(f"default_{name}", None) or {})})
-        if unknown := changes.keys() - given.keys():
+        for name in ("default_headers", "default_query"):
+            old = options.pop(f"set_{name}", given[name]) or {}
+            given[name] = Guarded({**old, **(options.pop(name, None) or {})})
+        if unknown := options.keys() - given.keys():
             raise TypeError(f"with_options() got unknown options: {', '.join(sorted(unknown))}")
+        shared = None if options.keys() & {*_WIRE} else self._transport
         other = type(self).__new__(type(self))
-        other._configure(given | changes, self._wire | wire)
-        if not wire:
-            other._transport = self._transport
+        other._configure(given | options, self._environ, shared)
         return other
 
     copy = with_options
@@ -238,6 +257,9 @@ class Client:
         A body that is not streamed has been read when this returns.
         """
         known = dict(options or {})
+        body = payloads.extended(body, known.pop("extra_body", None))
+        if unknown := ", ".join(sorted(known.keys() - {*settings.OPTIONS})):
+            raise TypeError(f"unknown options: {unknown}; JSON goes into body= or extra_body=")
         parts = {name: known.pop(name, None) for name in ("extra_headers", "extra_query")}
         limits = self._settings.limits_with(**known)
         if not streaming and (limits.first_token_timeout or limits.idle_timeout):
@@ -245,19 +267,33 @@ class Client:
         data = None if body is None else payloads.serialize(body)
         request = self._settings.request(method, path, data, streaming=streaming, **parts)
         model = body.get("model") if isinstance(body, dict) else None
-        reply = self._transport.send(
-            request, limits, self._settings.call(method, request.url, model)
-        )
-        limit = self._settings.max_response_bytes
-        return RawResponse(reply, parse, limit, streaming=streaming)
+        call = self._settings.call(method, request.url, model)
+        reply = self._transport.send(request, limits, call)
+        return RawResponse(reply, parse, self._settings.max_response_bytes, streaming=streaming)
 
-    @property
-    def stream_rules(self) -> dict[str, Any]:
-        """How a stream of this client is judged and bounded."""
-        return {
-            "strict": self._settings.strict_streams,
-            "limit": self._settings.max_response_bytes,
-        }
+    def complete(
+        self,
+        path: str,
+        body: dict[str, Any],
+        options: Mapping[str, Any],
+        *,
+        whole: type[Object],
+        stream: Callable[..., Any],
+    ) -> RawResponse[Any]:
+        """Make one call that is answered by a `whole` object, or a `stream` if `body` asks so."""
+        streaming = bool(body.get("stream"))
+
+        def parse(raw: RawResponse[Any]) -> Any:
+            if not streaming:
+                return raw.answer(whole, "choices")
+            return stream(
+                raw.reply,
+                expected=payloads.choices_asked(body),
+                strict=self._settings.strict_streams,
+                limit=self._settings.max_response_bytes,
+            )
+
+        return self.call("POST", path, parse, body=body, options=options, streaming=streaming)
 
 
 #: The openai SDK's name.

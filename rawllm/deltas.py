@@ -9,6 +9,7 @@ servers named at each quirk.
 """
 
 import json
+import re
 from collections.abc import Callable
 from io import StringIO
 from typing import Any, ClassVar
@@ -16,6 +17,8 @@ from typing import Any, ClassVar
 from rawllm.objects import Object
 
 _json = json.JSONEncoder(ensure_ascii=False).encode
+_MARK = re.compile(r'\\.?|["{}\[\]]', re.DOTALL)  # what tells where a JSON value ends
+_DEEPER = {"{": 1, "[": 1, "}": -1, "]": -1}
 
 
 class Fields:
@@ -25,13 +28,22 @@ class Fields:
         self._rules = rules
         self.kept: dict[str, Any] = {}
 
-    def add(self, name: str, value: Any) -> None:
-        """Take one more piece of the field `name`."""
+    def add(self, name: str, value: Any) -> int | None:
+        """Take one more piece of the field `name`.
+
+        How many bytes of text that adds, `None` if it adds anything else.
+        """
         if value is None:
-            return
+            return 0
+        known = name in self._rules or name in self.kept
         if name not in self.kept:
             self.kept[name] = self._rules.get(name, _Last)()
-        self.kept[name].add(value)
+        kept = self.kept[name]
+        kept.add(value)
+        if isinstance(kept, _Text) and isinstance(value, str):
+            return len(value.encode(errors="replace"))
+        replaces = isinstance(kept, (_Said, _Last)) and not isinstance(value, list)
+        return 0 if known and (replaces or value in ([], {})) else None
 
     def get(self, name: str) -> Any:
         """What the field adds up to so far, `None` where nothing came."""
@@ -60,16 +72,26 @@ class _Last:
 
 
 class _Said:
-    """Said once, however often repeated: role, id, type and name are never joined.
+    """Said once, however often repeated, and never joined. The empty text says nothing."""
 
-    The empty text says nothing, as null does.
-    """
-
-    def __init__(self) -> None:
-        self.value: Any = None
+    value: Any = None
 
     def add(self, value: Any) -> None:
         self.value = value or self.value
+
+
+class _Finish(_Said):
+    """Why a choice has finished. What is no finish does not undo one."""
+
+    def add(self, value: Any) -> None:
+        if is_finish(value) or not is_finish(self.value):
+            super().add(value)
+
+
+def is_finish(reason: Any) -> bool:
+    """Whether a `finish_reason` says that a choice has come to its end."""
+    # quirk(vllm): "abort" says that nothing will follow, not that all is there.
+    return isinstance(reason, str) and reason not in ("", "abort")
 
 
 class _Text:
@@ -101,13 +123,18 @@ class _Arguments:
     """JSON text in pieces; an object that comes whole is taken whole, as JSON text."""
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self._text = StringIO()
+        self._read = 0  # how far `are_whole` has read the text, and what it found:
+        self._depth, self._quoted, self._escaped, self._whole = 0, False, False, False
 
     def add(self, value: Any) -> None:
         if not isinstance(value, str):
             # quirk(sglang): arguments may be an object. Every server wants text back.
-            self._text = StringIO()
             value = _json(value)
+            self._begin()
         self._text.write(value)
 
     @property
@@ -121,28 +148,38 @@ class _Arguments:
         return self.text or "{}"
 
     def are_whole(self) -> bool:
-        try:
-            json.loads(self.text)
-        except (ValueError, RecursionError):
-            return False
-        return True
+        """Whether the text is a whole JSON object. Each character is looked at once."""
+        self._text.seek(self._read)
+        marks = _MARK.findall(self._text.read(), self._escaped)
+        self._read = self._text.tell()
+        self._escaped = marks[-1:] == ["\\"]  # the other half of the last one is to come
+        for mark in marks:
+            self._quoted ^= mark == '"'
+            self._depth += 0 if self._quoted else _DEEPER.get(mark, 0)
+            self._whole = not self._quoted and self._depth <= 0
+        return self._whole
 
 
 class _Nested:
-    """An object, each of its fields by its own rule."""
+    """An object, each of its fields by its own rule; the last of what is none, if none comes."""
 
     rules: ClassVar[dict[str, Callable[[], Any]]] = {}
 
     def __init__(self) -> None:
         self.fields = Fields(self.rules)
+        self._odd = _Last()
 
     def add(self, value: Any) -> None:
-        for name, item in value.items() if isinstance(value, Object) else ():
+        if not isinstance(value, Object):
+            self._odd.add(value)
+            return
+        for name, item in value.items():
             self.fields.add(name, item)
 
     @property
-    def value(self) -> Object:
-        return Object(self.fields.values())
+    def value(self) -> Any:
+        fields, odd = self.fields.values(), self._odd.value
+        return Object(fields) if fields or odd is None else odd
 
 
 class _Function(_Nested):
@@ -170,26 +207,34 @@ class _Call(_Nested):
         fields.pop("index", None)  # a whole answer has none: the order says it
         if "function" in fields:
             fields = {"type": "function", **fields}
-            fields["function"].setdefault("arguments", "{}")
+            if isinstance(fields["function"], Object):
+                fields["function"].setdefault("arguments", "{}")
         return Object(fields)
 
-    def is_over(self, piece: Object) -> bool:
-        """Whether `piece`, though it has this call's index or none, starts another one."""
-        mine = self.fields.kept.get("function", _Function()).fields
-        arguments = mine.kept.get("arguments", _Arguments())
-        function = piece.get("function")
-        theirs = function if isinstance(function, Object) else Object()
+    def is_over(self, piece: Object, *, again: bool) -> bool:
+        """Whether `piece`, though it has this call's index or its id, starts another one.
+
+        `again`: it comes in one list with a piece of this call.
+        """
+        kept = self.fields.kept
+        mine = (kept.get("function") or kept.get("custom") or _Function()).fields
+        arguments = mine.kept.get("arguments") or _Arguments()
+        called = piece.get("function") or piece.get("custom")
+        theirs = called if isinstance(called, Object) else Object()
         known, said = _text(self.fields.get("id")), _text(mine.get("name"))
         call_id, name = _text(piece.get("id")), _text(theirs.get("name"))
-        if known and call_id:
+        same = bool(known) and call_id == known
+        told = [(old, new) for old, new in ((known, call_id), (said, name)) if old and new]
+        if any(old != new for old, new in told):
             # quirk(gemini): several calls share index 0, told apart by their ids.
             # quirk(llama-server): an id or a name may grow until arguments come.
-            longer = call_id.startswith(known) or (said and said != name and name.startswith(said))
-            return bool(arguments.text) or not longer
+            grown = all(new.startswith(old) for old, new in told)
+            return (again and not same) or bool(arguments.text) or not grown
+        if same or not name:
+            return False
         # quirk(ollama): older ones send whole calls, all of them without id and index.
-        return bool(name) and (
-            not name.startswith(said) or (arguments.are_whole() and bool(theirs.get("arguments")))
-        )
+        says_more = theirs.get("arguments") not in (None, "")
+        return (again and bool(said)) or (says_more and arguments.are_whole())
 
 
 class _Calls:
@@ -199,37 +244,42 @@ class _Calls:
         self._calls: list[_Call] = []
         self._latest: dict[int | None, _Call] = {}
         self._by_id: dict[tuple[int | None, str], _Call] = {}
+        self._odd: list[Any] = []
 
     def add(self, value: Any) -> None:
-        for piece in value if isinstance(value, list) else ():
+        touched: set[_Call] = set()
+        for piece in value if isinstance(value, list) else [value]:
             if isinstance(piece, Object):
-                self._add_piece(piece)
+                touched.add(self._add_piece(piece, touched))
+            elif piece:
+                self._odd.append(piece)
 
-    def _add_piece(self, piece: Object) -> None:
+    def _add_piece(self, piece: Object, touched: set[_Call]) -> _Call:
         # quirk(gemini, ollama): no index. The id tells then, else it is the latest call.
         index = piece["index"] if isinstance(piece.get("index"), int) else None
         call_id = _text(piece.get("id"))
-        call = self._by_id.get((index, call_id))
-        if call is None:
-            call = self._latest.get(index)
-            if call is None or call.is_over(piece):
-                arrival = len(self._calls)
-                call = _Call((arrival if index is None else index, arrival))
-                self._calls.append(call)
+        call = self._by_id.get((index, call_id)) or self._latest.get(index)
+        if call is None or call.is_over(piece, again=call in touched):
+            arrival = len(self._calls)
+            call = _Call((arrival if index is None else index, arrival))
+            self._calls.append(call)
         for key in (index, None):
             self._latest[key] = call
             if call_id:
                 # quirk(tgi): every call has the id "0", so that the index goes first.
                 self._by_id[key, call_id] = call
         call.add(piece)
+        return call
 
     @property
-    def value(self) -> list[Object] | None:
-        return [call.value for call in sorted(self._calls, key=lambda call: call.place)] or None
+    def value(self) -> list[Any] | None:
+        calls = sorted(self._calls, key=lambda call: call.place)
+        return [call.value for call in calls] + self._odd or None
 
 
 CHOICE: dict[str, Callable[[], Any]] = {
     "text": _Text,
+    "finish_reason": _Finish,
     "logprobs": _Nested,  # its lists grow
 }
 

@@ -107,7 +107,7 @@ _TOO_LONG = tuple(
 
 _STATUS = re.compile("[45][0-9][0-9]")
 _LOADING = re.compile(r"\bloading\b", re.IGNORECASE)
-_TITLE = re.compile(r"<title[^>]*>\s*([^<\s][^<]*)</title", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^<>]*>\s*([^<\s][^<]*)</title", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
 
 

@@ -20,12 +20,13 @@ servers named at each quirk.
 from typing import Any, Literal
 
 from rawllm.answers import ChatCompletion, Completion
-from rawllm.deltas import CHOICE, MESSAGE, Fields
+from rawllm.deltas import CHOICE, MESSAGE, Fields, is_finish
 from rawllm.objects import Object
 
-Verdict = Literal["whole", "cut", "error"]
+Verdict = Literal["whole", "cut"]
 
 _SAID_ONCE = ("id", "created", "model")
+_WORDS = ("delta", "message")
 
 
 class Fold:
@@ -39,50 +40,59 @@ class Fold:
         self.failed: Object | None = None
         #: Whether the last chunk named no model, which is how Ollama says that it failed.
         self.nameless: bool = False
-        #: Bytes kept so far: text as UTF-8, of anything else the whole event.
+        #: Bytes kept so far: text as UTF-8; an event that brings more counts whole, once.
         self.size: int = 0
 
     def add(self, chunk: Object, event_bytes: int = 0) -> None:
         """Take one chunk, whose event was `event_bytes` long."""
+        added: list[int | None] = []  # as `Fields.add` says it; what replaces is not counted
         for name, value in chunk.items():
             if name == "choices":
-                for place, choice in enumerate(_objects(value)):
-                    self._add_choice(choice, place, event_bytes)
+                for place, choice in enumerate(choices(chunk)):
+                    added += self._add_choice(choice, place)
             elif value is not None and not (name in _SAID_ONCE and self._head.get(name)):
+                known = name in self._head or name in self._whole._fields
+                added.append(0 if known else None)
                 # Usage is the last one (vLLM's continuous counts grow), and so is
                 # any field of a server's own (llama-server's `timings`).
                 self._head[name] = value
         # quirk(ollama): a failed generation arrives as a chunk with model "".
         self.nameless = chunk.get("model") == ""
+        text = sum(filter(None, added))
+        self.size += max(text, event_bytes) if None in added else text
 
-    def _add_choice(self, choice: Object, place: int, event_bytes: int) -> None:
-        index = choice.get("index")
-        key = index if isinstance(index, int) else place
-        if key not in self._choices:
-            self._choices[key] = _Choice()
-        self._choices[key].add(choice)
+    def _add_choice(self, choice: Object, place: int) -> list[int | None]:
         if choice.get("finish_reason") == "error":
             # quirk(openrouter): the error's words stand beside the choices, or in it.
             self.failed = choice
-        self.size += _weight(choice, event_bytes) + _weight(_words(choice), event_bytes)
+        index = choice.get("index")
+        key = index if isinstance(index, int) else place
+        if key in self._choices:
+            return self._choices[key].add(choice)
+        self._choices[key] = _Choice()
+        added = self._choices[key].add(choice)
+        return added if len(self._choices) == 1 else [None, *added]
 
     @property
     def completion(self) -> Any:
         """The answer so far, of the class `whole`."""
         chat = self._whole is ChatCompletion
-        choices = [choice.value(key, chat=chat) for key, choice in sorted(self._choices.items())]
+        whole = [choice.value(key, chat=chat) for key, choice in sorted(self._choices.items())]
         kind = {"object": "chat.completion" if chat else "text_completion"}
-        return self._whole.declare(Object(self._head | kind | {"choices": choices}))
+        return self._whole.declare(Object(self._head | kind | {"choices": whole}))
+
+    @property
+    def finished(self) -> int:
+        """How many choices have finished."""
+        return sum(choice.finished for choice in self._choices.values())
 
     def verdict(self, *, done: bool, framed: bool, expected: int) -> Verdict:
-        """Whether the answer is all there, now that the bytes have ended.
+        """Whether an answer that has not `failed` is all there, now that the bytes have ended.
 
         `done`: `[DONE]` came. `framed`: the body ended by its own framing.
         `expected`: how many choices were asked for.
         """
-        if self.failed is not None:
-            return "error"
-        finished = sum(choice.finished for choice in self._choices.values())
+        finished = self.finished
         if done:
             # quirk(litellm): of several choices only index 0 ever finishes.
             # quirk(llama-cpp-python): an interrupted answer ends with [DONE]
@@ -102,70 +112,73 @@ class _Choice:
         self._fields = Fields(CHOICE)
         self._message = Fields(MESSAGE)
 
-    def add(self, choice: Object) -> None:
+    def add(self, choice: Object) -> list[int | None]:
+        """Take a piece. What each of its fields adds, as `Fields.add` says it."""
+        added = []
         for name, value in choice.items():
-            if name not in ("index", "delta"):
-                self._fields.add(name, value)
-        for name, value in _words(choice).items():
+            if name in _WORDS:
+                if not isinstance(value, Object):  # which says nothing, but is kept
+                    added.append(self._fields.add("delta", value))
+            elif name != "index":
+                added.append(self._fields.add(name, value))
+        for name, value in words(choice).items():
             # quirk(vllm): older ones send `tool_calls: []` always, which OpenAI
             # refuses in a message that is sent back.
             if value != []:
-                self._message.add(name, value)
+                added.append(self._message.add(name, value))
+        return added
 
     @property
     def finished(self) -> bool:
-        # quirk(vllm): "abort" says that nothing will follow, not that all is there.
-        return self._fields.get("finish_reason") not in (None, "", "abort")
+        return is_finish(self._fields.get("finish_reason"))
 
     def value(self, index: int, *, chat: bool) -> Object:
         fields = {"index": index, "finish_reason": None} | self._fields.values()
+        said = self._message.values()
         if not chat:
-            return Object({"text": ""} | fields)
+            return Object({"text": ""} | fields | ({"message": Object(said)} if said else {}))
         # "" and not null where no content came: mlx-lm and llama-cpp-python
         # refuse nulls, and the message is to be sent back to any server.
-        words = {"role": "assistant", "content": ""} | self._message.values()
-        return Object(fields | {"message": Object(words)})
+        return Object(fields | {"message": Object({"role": "assistant", "content": ""} | said)})
 
 
 def unfold(whole: Object) -> Object:
     """The one chunk that says what a whole answer says, for a server that ignored `stream`."""
-    choices = []
-    for choice in _objects(whole["choices"]):
-        fields = {name: value for name, value in choice.items() if name != "message"}
-        if "message" in choice:
-            delta = Object(_words(choice))
-            if calls := delta.get("tool_calls"):
-                indexed = enumerate(_objects(calls))
-                delta["tool_calls"] = [Object({"index": place} | call) for place, call in indexed]
-            fields["delta"] = delta
-        choices.append(Object(fields))
-    chunk = Object(whole | {"choices": choices})
+    pieces = []
+    for choice in choices(whole):
+        piece = Object(choice)
+        if "message" in piece:
+            piece["delta"] = _delta(piece.pop("message"))
+        pieces.append(piece)
+    chunk = Object(whole | {"choices": pieces})
     if chunk.get("object") == "chat.completion":
         chunk["object"] = "chat.completion.chunk"
     return chunk
 
 
-def _objects(value: Any) -> list[Object]:
-    """The objects of the list that `value` should be."""
-    listed = value if isinstance(value, list) else ()
-    return [item for item in listed if isinstance(item, Object)]
+def _delta(message: Any) -> Any:
+    """The one piece of a message that has all of it: the same, but its calls have an index."""
+    if not isinstance(message, Object):
+        return Object() if message is None else message
+    delta, calls = Object(message), message.get("tool_calls")
+    if isinstance(calls, list):
+        delta["tool_calls"] = [
+            Object({"index": place} | call) if isinstance(call, Object) else call
+            for place, call in enumerate(calls)
+        ]
+    return delta
 
 
-def _words(choice: Object) -> Object:
+def choices(chunk: Object) -> list[Object]:
+    """The choices of a chunk, or of a whole answer: all that are objects."""
+    listed = chunk.get("choices")
+    return [item for item in listed if isinstance(item, Object)] if isinstance(listed, list) else []
+
+
+def words(choice: Object) -> Object:
     """What the model said in `choice`: its delta, or its message where it has none."""
-    for name in ("delta", "message"):
+    for name in _WORDS:
         value = choice.get(name)
         if isinstance(value, Object):
             return value
     return Object()
-
-
-def _weight(fields: Object, event_bytes: int) -> int:
-    """How many bytes keeping `fields` takes: text its own, anything else the whole event."""
-    weight = 0
-    for name, value in fields.items():
-        if isinstance(value, str):
-            weight += len(value.encode(errors="replace"))
-        elif isinstance(value, (dict, list)) and value and name not in ("delta", "message"):
-            weight += event_bytes
-    return weight

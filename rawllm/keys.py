@@ -1,15 +1,17 @@
-"""API keys: where one comes from, where it may go, and what it is seldom shown as.
+"""Keys and other secrets: where one comes from, where it may go, and what holds it unseen.
 
 A key is held in a `Key`, whose text is reached only where a header is made:
 not in its repr, not in a pickle, and so not in a traceback that prints locals.
+So are the secrets among headers and parameters, of addresses and of proxies;
+`guard` does it for the arguments of a function, as its first line.
 """
 
-from collections.abc import Mapping
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
 
 from rawllm import urls
-
+from rawllm.payloads import is_given
 
 _LONG = 8  # characters; a shorter key is a dummy, and would be found in any word
 
@@ -85,7 +87,7 @@ def _named_origin(environ: Mapping[str, str]) -> str | None:
         return None
 
 
-class Guarded(dict[str, Any]):
+class Guarded(dict[Any, Any]):
     """Headers or query parameters, whose secrets show neither in a repr nor in a pickle.
 
     >>> Guarded({"Authorization": "Bearer sk-1", "X-Trace": "7"})
@@ -93,12 +95,101 @@ class Guarded(dict[str, Any]):
     """
 
     def __repr__(self) -> str:
-        return repr({k: "***" if urls.is_secret(k) else v for k, v in self.items()})
+        return repr({k: "***" if urls.is_secret(str(k)) else v for k, v in self.items()})
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Guarded, (self.public(),)
 
-    def public(self) -> dict[str, Any]:
+    def public(self) -> dict[Any, Any]:
         """Those that are no secrets. (That one is left out is none.)"""
-        secrets = {k for k, v in self.items() if urls.is_secret(k) and isinstance(v, str)}
-        return {k: v for k, v in self.items() if k not in secrets}
+        return {k: v for k, v in self.items() if not (urls.is_secret(str(k)) and is_given(v))}
+
+
+class Proxies(dict[str, Any]):
+    """Proxies, whose user and password show neither in a repr nor in a pickle.
+
+    >>> Proxies({"http": "http://me:pass@proxy:3128"})
+    {'http': 'http://proxy:3128'}
+    """
+
+    def __repr__(self) -> str:
+        return repr(self.public())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Proxies, (self.public(),)
+
+    def public(self) -> dict[str, Any]:
+        """They without user and password."""
+        return {k: urls.without_login(v)[0] if isinstance(v, str) else v for k, v in self.items()}
+
+
+class Place(str):
+    """A path or an address, whose repr is without its secrets.
+
+    >>> Place("/files?key=secret")
+    '/files?key=***'
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(urls.shown(self))
+
+
+class Address(NamedTuple):
+    """A base URL taken apart: where the server is, and what is for that server alone."""
+
+    bare: str
+    #: `user:password`, for Basic authentication where there is no key.
+    login: Key
+    query: Guarded
+
+    def __repr__(self) -> str:
+        return repr(urls.refused(self.bare))
+
+
+def address(base_url: str) -> Address:
+    """The parts of `base_url`; a parameter that stands there twice is a list."""
+    bare, login = urls.without_login(base_url.strip())
+    bare, _, query = bare.partition("?")
+    found = parse_qs(query.partition("#")[0], keep_blank_values=True)
+    parameters = {name: values if values[1:] else values[0] for name, values in found.items()}
+    return Address(bare, Key(login), Guarded(parameters))
+
+
+#: Arguments that may hold secrets: what each has to be, and what then holds it.
+_HOLDERS: dict[str, tuple[type, str, Callable[[Any], Any]]] = {
+    "api_key": (object, "a str", Key),
+    "base_url": (str, "a str", address),
+    "proxies": (Mapping, "a mapping", Proxies),
+    "extra_headers": (Mapping, "a mapping", Guarded),
+    "extra_query": (Mapping, "a mapping", Guarded),
+    "default_headers": (Mapping, "a mapping", Guarded),
+    "default_query": (Mapping, "a mapping", Guarded),
+    "set_default_headers": (Mapping, "a mapping", Guarded),
+    "set_default_query": (Mapping, "a mapping", Guarded),
+}
+
+
+def guard(options: dict[str, Any]) -> dict[str, Any]:
+    """`options`, changed so that a traceback that prints them shows no secret.
+
+    Raises `TypeError` and `ValueError` for those that hold what they cannot,
+    once none is left that shows.
+    """
+    faults = [_hide(options, name) for name in _HOLDERS if name in options]
+    if fault := next(filter(None, faults), None):
+        raise TypeError(fault)
+    if "api_key" in options:
+        options["api_key"].check()
+    return options
+
+
+def _hide(options: dict[str, Any], name: str) -> str | None:
+    """Put one of `options` into its holder; what is wrong with it, if anything is."""
+    kind, wanted, holder = _HOLDERS[name]
+    value = options[name] if is_given(options[name]) else None
+    options[name] = holder(value) if isinstance(value, kind) else None
+    if value is None or isinstance(value, kind):
+        return None
+    return f"{name} must be {wanted}, not {type(value).__name__}"

@@ -85,6 +85,8 @@ class Object(dict[str, Any]):
     if not TYPE_CHECKING:  # pragma: no branch
 
         def __getattr__(self, name: str) -> Any:
+            if name.startswith("__") and name.endswith("__"):
+                raise AttributeError(name)  # copy and pickle ask for methods; a key is none
             try:
                 return self[name]
             except KeyError:

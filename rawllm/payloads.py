@@ -35,26 +35,13 @@ class Omit:
         return "omit"
 
 
-#: Leave a parameter out of the request, or a default header. `NOT_GIVEN` is
-#: the same thing by the openai SDK's older name.
+#: Leave a parameter out of the request, or a default header.
 omit: Omit = Omit()
+
+#: The same by the openai SDK's other names.
 NOT_GIVEN: Omit = omit
-
-
-#: Arguments of every call that are not parameters of its body.
-OPTIONS = (
-    "extra_headers",
-    "extra_query",
-    "timeout",
-    "deadline",
-    "first_token_timeout",
-    "idle_timeout",
-)
-
-
-def take_options(params: dict[str, Any]) -> dict[str, Any]:
-    """Those of `params` that are options of the call, removed from it."""
-    return {name: params.pop(name) for name in OPTIONS if name in params}
+not_given: Omit = omit
+NotGiven = Omit
 
 
 def chat(model: str, messages: Messages, **params: Any) -> dict[str, Any]:
@@ -89,12 +76,28 @@ def choices_asked(body: Mapping[str, Any]) -> int:
     return (n if isinstance(n, int) else 1) * prompts
 
 
+def extended(body: Any, extra_body: Any) -> Any:
+    """`body` with what `extra_body` adds and replaces, which is all of it where `body` is `None`.
+
+    >>> extended({"a": 1, "b": 2}, {"b": None})
+    {'a': 1, 'b': None}
+    """
+    if not is_given(extra_body):
+        return body
+    if not isinstance(extra_body, Mapping):
+        raise TypeError(f"extra_body must be a dict, not {type(extra_body).__name__}")
+    if not isinstance(body, Mapping | None):
+        raise TypeError(f"extra_body needs a body that is a dict, not {type(body).__name__}")
+    return {**(body or {}), **extra_body} if extra_body else body
+
+
 def serialize(body: Any) -> bytes:
     r"""`body` as compact JSON in UTF-8.
 
     Lone surrogates, which no UTF-8 holds, become U+FFFD. Raises `ValueError`
-    for NaN and infinities, for a body that contains itself or is nested too
-    deep, and `TypeError` for what JSON has no form for, saying where it is.
+    for NaN, infinities and endless numbers, for a body that contains itself or
+    is nested too deep, and `TypeError` for what JSON has no form for, saying
+    where it is.
     """
     try:
         text = _json(body)
@@ -112,6 +115,9 @@ def _json(body: Any) -> str:
     except ValueError as error:
         if "Circular" in str(error):
             raise ValueError("the request contains itself: JSON cannot carry that") from None
+        if "Exceeds" in str(error):  # sys.set_int_max_str_digits()
+            place = _place(body, _is_endless) or "a key"
+            raise ValueError(f"{place} has more digits than Python writes") from None
         place = _place(body, _is_not_finite) or "a key"
         raise ValueError(f"{place} is NaN or infinite: JSON cannot carry that") from None
     except TypeError as error:
@@ -125,7 +131,7 @@ def is_given(value: Any) -> bool:
 
 
 def _body(extra_body: Mapping[str, Any] | None = None, **params: Any) -> dict[str, Any]:
-    return {k: v for k, v in params.items() if is_given(v)} | dict(extra_body or {})
+    return dict(extended({k: v for k, v in params.items() if is_given(v)}, extra_body))
 
 
 def _input(name: str, value: Any) -> Any:
@@ -145,6 +151,13 @@ def _is_not_finite(value: Any) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
+def _is_endless(value: Any) -> bool:
+    try:
+        return isinstance(value, int) and not int.__repr__(value)
+    except ValueError:
+        return True
+
+
 def _is_foreign(value: Any) -> bool:
     return not isinstance(value, dict | list | tuple | str | int | float | None)
 
@@ -155,7 +168,8 @@ def _place(body: Any, is_it: Any, path: str = "") -> str:
         return path or "the body"
     pairs: Iterable[tuple[str, Any]] = ()
     if isinstance(body, dict):
-        pairs = ((f"{path}.{key}" if path else str(key), value) for key, value in body.items())
+        named = (("a key" if _is_endless(key) else str(key), body[key]) for key in body)
+        pairs = ((f"{path}.{key}" if path else key, value) for key, value in named)
     elif isinstance(body, list | tuple):
         pairs = ((f"{path}[{place}]", value) for place, value in enumerate(body))
     return next(filter(None, (_place(value, is_it, where) for where, value in pairs)), "")

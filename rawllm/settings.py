@@ -5,12 +5,12 @@ Pure: the environment is a parameter. A caller's mistakes are `TypeError` and
 """
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl
 
 from rawllm import __version__, failures, urls
-from rawllm.keys import Guarded, Key, from_environment
+from rawllm.keys import Address, Guarded, Key, Place, address, from_environment, guard
 from rawllm.payloads import Omit, is_given, omit
 
 #: Seconds: the longest silence between two bytes, or a pair (to connect, to read).
@@ -19,7 +19,19 @@ Timeout = float | tuple[float | None, float | None] | None
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 600.0
 
+#: Arguments of every call that are not parameters of its body.
+OPTIONS = (
+    "extra_headers",
+    "extra_query",
+    "timeout",
+    "deadline",
+    "first_token_timeout",
+    "idle_timeout",
+)
+
 _VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 
 #: 23 days: a socket counts milliseconds in 32 bits, and 4294968 s would be 0.7 s.
 _LONGEST = 2_000_000.0
@@ -49,6 +61,9 @@ class Request(NamedTuple):
     key: Key
     login: Key
 
+    def __repr__(self) -> str:
+        return f"<{self.method} {urls.shown(self.url)}>"
+
 
 class Settings(NamedTuple):
     """A client's configuration, as its calls need it."""
@@ -59,6 +74,8 @@ class Settings(NamedTuple):
     login: Key
     #: Which hint a 401 gets: "no key", "withheld" or "refused key".
     key_state: str
+    organization: str | None
+    project: str | None
     headers: Guarded
     query: Guarded
     limits: Limits
@@ -79,23 +96,29 @@ class Settings(NamedTuple):
 
         The key goes to the base URL's origin alone, and so do defaults that hold a secret.
         """
-        url = urls.joined(self.base_url, path)
-        ours = urls.origin(url) == urls.origin(self.base_url)
+        try:
+            url = Place(urls.joined(self.base_url, path))
+            place = urls.origin(url)
+        except ValueError:  # whose traceback would show the path
+            url, place = Place(""), ""
+        if not place:
+            raise ValueError(f"no address that can be asked: {path!r}")
+        ours = place == urls.origin(self.base_url)
         names = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
         if streaming:
             # Compression would hold back what is flushed in small pieces.
             names = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
         if body is not None:
             names["Content-Type"] = "application/json"
-        headers, query = (
-            (self.headers, self.query) if ours else (self.headers.public(), self.query.public())
-        )
+        defaults = (self.headers, self.query)
+        headers, query = defaults if ours else (self.headers.public(), self.query.public())
+        headers = merged_headers(names, headers, extra_headers or {})
         keyless = not ours or _removes_key(extra_headers or {})
         return Request(
             method=method,
             url=url,
-            headers=merged_headers(names, headers, extra_headers or {}),
-            query=Guarded({**query, **(extra_query or {})}),
+            headers=headers,
+            query=_merged_query(query, extra_query or {}),
             body=body,
             key=Key(None) if keyless else self.key,
             login=Key(None) if keyless else self.login,
@@ -126,31 +149,34 @@ class Settings(NamedTuple):
         )
 
 
-def resolve(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
-    """The settings for what was `given` to a client, the rest from `environ`.
+def environment(environ: Mapping[str, str]) -> Guarded:
+    """What is read of it. An empty variable counts as unset."""
+    return Guarded({name: environ.get(name, "").strip() for name in _VARIABLES})
 
-    `OPENAI_BASE_URL`, `OPENAI_API_KEY`, `OPENAI_ORG_ID` and `OPENAI_PROJECT_ID`
-    are read; an empty one counts as unset.
-    """
-    # What is read of it, in a dict that shows no key in a traceback that prints locals.
-    environ = Guarded({name: environ.get(name, "").strip() for name in _VARIABLES})
-    named = given["base_url"] or environ["OPENAI_BASE_URL"] or urls.OPENAI
-    base_url, login, query = address(named)
-    base_url = urls.repaired(base_url)
-    login = given["login"] or login
-    key: Key = given["api_key"]
-    withheld = False
-    if not key.given and not login:
-        key = from_environment(environ, base_url)
-        withheld = not key and bool(environ["OPENAI_API_KEY"])
-        key.check()
-    if _removes_key(given["headers"]):
-        key = login = Key("")
+
+def resolve(given: Mapping[str, Any], environ: Guarded) -> Settings:
+    """The settings for what was `given` to a client, guarded, the rest from its `environment`."""
+    place: Address | None = given["base_url"]
+    if not place or not (place.bare or place.query):
+        place = address(environ["OPENAI_BASE_URL"] or urls.OPENAI)
+    base_url = urls.repaired(place.bare)
+    organization = given["organization"] or environ["OPENAI_ORG_ID"] or None
+    project = given["project"] or environ["OPENAI_PROJECT_ID"] or None
     headers = {
         "User-Agent": f"rawllm/{__version__}",
-        "OpenAI-Organization": given["organization"] or environ["OPENAI_ORG_ID"] or omit,
-        "OpenAI-Project": given["project"] or environ["OPENAI_PROJECT_ID"] or omit,
+        "OpenAI-Organization": organization,
+        "OpenAI-Project": project,
     }
+    own_headers = given["default_headers"] or {}
+    merged = merged_headers(headers, own_headers)
+    key, login = given["api_key"], place.login
+    state = "no key"
+    if _removes_key(own_headers):
+        key = login = Key("")
+    elif not key.given and not login:
+        key = from_environment(environ, base_url)
+        key.check()
+        state = "withheld" if environ["OPENAI_API_KEY"] else state
     timeout = given["timeout"]
     default = (CONNECT_TIMEOUT, READ_TIMEOUT)
     connect, read = timeouts(default if isinstance(timeout, Omit) else timeout)
@@ -158,9 +184,11 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         base_url=base_url,
         key=key,
         login=login,
-        key_state="refused key" if key or login else "withheld" if withheld else "no key",
-        headers=merged_headers(headers, given["headers"]),
-        query=Guarded({**query, **given["query"]}),
+        key_state="refused key" if key or login else state,
+        organization=organization,
+        project=project,
+        headers=merged,
+        query=_merged_query(place.query, given["default_query"] or {}),
         limits=Limits(
             connect,
             read,
@@ -173,36 +201,53 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     )
 
 
-def address(url: str) -> tuple[str, Key, Guarded]:
-    """A base URL's bare part, the `user:password` in it, and the parameters of its query."""
-    bare, login = urls.without_login(url.strip())
-    bare, _, query = bare.partition("?")
-    return bare, Key(login), Guarded(parse_qsl(query))
+def take_options(params: dict[str, Any]) -> dict[str, Any]:
+    """Those of `params` that are options of the call, guarded and removed from it."""
+    guard(params)
+    return {name: params.pop(name) for name in OPTIONS if name in params}
 
 
-def merged_headers(*layers: Mapping[str, Any]) -> Guarded:
+def merged_headers(*layers: Mapping[Any, Any]) -> Guarded:
     """Headers of all layers, later ones winning by name in any case; `omit` and `None` remove."""
-    merged: dict[str, tuple[str, str]] = {}
+    merged = Guarded()
+    spelled: dict[str, str] = {}
     for layer in layers:
-        for name, value in layer.items():
-            merged.pop(name.lower(), None)
-            if is_given(value):
-                merged[name.lower()] = (name, header_value(name, value))
-    return Guarded(merged.values())
+        for name in layer:
+            # No variable here holds a value when this is raised.
+            if fault := header_fault(name, layer[name]):
+                raise fault
+            merged.pop(spelled.pop(name.lower(), None), None)
+            if is_given(layer[name]):
+                spelled[name.lower()] = name
+                # Blanks around it are no part of it: RFC 9110 section 5.5.
+                merged[name] = layer[name].strip()
+    return merged
+
+
+def header_fault(name: Any, value: Any) -> Exception | None:
+    """Why a header cannot be that, in words that do not hold the value."""
+    if not isinstance(name, str):
+        return TypeError(f"the name of a header must be a str, not {type(name).__name__}")
+    if not _TOKEN.fullmatch(name):
+        return ValueError(f"no header can have the name {name!r}")
+    if not is_given(value):
+        return None
+    if not isinstance(value, str):
+        return TypeError(f"the header {name} must be a str, not {type(value).__name__}")
+    text = value.strip()
+    if not text.isprintable() or not all(ord(c) < 256 for c in text):
+        return ValueError(f"the header {name} holds a line break or a character beyond Latin-1")
+    return None
+
+
+def _merged_query(*layers: Mapping[Any, Any]) -> Guarded:
+    """Parameters of all layers, later ones winning by name; `omit` and `None` remove."""
+    merged = {name: layer[name] for layer in layers for name in layer}
+    return Guarded({name: value for name, value in merged.items() if is_given(value)})
 
 
 def _removes_key(headers: Mapping[str, Any]) -> bool:
     return any(k.lower() == "authorization" and not is_given(v) for k, v in headers.items())
-
-
-def header_value(name: str, value: Any) -> str:
-    """`value` if a header can hold it; the error names the header and not its value."""
-    if not isinstance(value, str):
-        raise TypeError(f"the header {name} must be a str, not {type(value).__name__}")
-    text: str = value.strip()  # blanks around it are no part of it: RFC 9110 section 5.5
-    if not text.isprintable() or not all(ord(c) < 256 for c in text):
-        raise ValueError(f"the header {name} holds a line break or a character beyond Latin-1")
-    return text
 
 
 def timeouts(timeout: Timeout) -> tuple[float | None, float | None]:

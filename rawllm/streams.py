@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from rawllm import envelopes, errors, failures, sse
 from rawllm.answers import ChatCompletion, ChatCompletionChunk, Completion, Delta
-from rawllm.fold import Fold, unfold
+from rawllm.fold import Fold, choices, unfold, words
 from rawllm.objects import Object, parse
 
 if TYPE_CHECKING:
@@ -103,16 +103,21 @@ class Stream(Generic[Chunk]):
     @property
     def text(self) -> Iterator[str]:
         """The pieces of text as they come, of the first choice where there are several."""
+        first: Any = ...
         for chunk in self:
-            for choice in _choices(chunk):
-                if choice.get("index") in (0, None) and (piece := _text(choice)):
+            for choice in choices(chunk):
+                index = choice.get("index")
+                first = index if first is ... else first
+                if index == first and (piece := _text(choice)):
                     yield piece
 
     def _completion(self) -> Any:
         """The whole answer, the rest of which is read first."""
         for _ in self:
             pass
-        return self._fold.completion
+        completion = self._fold.completion
+        completion._request_id = self.response.headers.get("x-request-id")
+        return completion
 
     # --- one chunk ----------------------------------------------------------
 
@@ -190,7 +195,7 @@ class Stream(Generic[Chunk]):
             raise self._failure(self._fold.failed.to_json())
         if self._fold.size > self._limit:
             raise self._wrong(f"a text of more than {self._limit} bytes (max_response_bytes=)")
-        if self._silent and any(map(_says_something, _choices(chunk))):
+        if self._silent and any(map(_says_something, choices(chunk))):
             self._silent = False
             self._reply.watch.answering()
         self._ready.append(chunk)
@@ -219,8 +224,12 @@ class Stream(Generic[Chunk]):
                 error
             )
         if self._strict or not self._chunks:
-            hint = "failed generation" if self._fold.nameless else "cut"
-            raise self._incomplete(f"no finish_reason came\n{self._reply.call.hint(hint)}")
+            why, hint = "no finish_reason came", "interrupted" if done else "cut"
+            if self._fold.finished:
+                why = f"{self._fold.finished} of {self._expected} choices had finished"
+            elif self._fold.nameless:
+                hint = "failed generation"
+            raise self._incomplete(f"{why}\n{self._reply.call.hint(hint)}")
         self._over = True
 
     def _nothing(self) -> None:
@@ -235,8 +244,8 @@ class Stream(Generic[Chunk]):
     def _take_whole(self, body: bytes) -> None:
         """The server ignored `stream` and sent JSON; or it is not the protocol at all."""
         value = self._reply.json(body)
-        choices = value.get("choices") if type(value) is Object else None
-        if not isinstance(choices, list) or len(_choices(value)) < len(choices):
+        listed = value.get("choices") if type(value) is Object else None
+        if not isinstance(listed, list) or len(choices(value)) < len(listed):
             raise self._reply.invalid(body, "JSON without choices")
         self._add(unfold(value), len(body))
         self._over = self.finished = True
@@ -280,20 +289,13 @@ class CompletionStream(Stream[Completion]):
         return self._completion()  # type: ignore[no-any-return]
 
 
-def _choices(chunk: Object) -> list[Object]:
-    choices = chunk.get("choices")
-    listed = choices if isinstance(choices, list) else []
-    return [choice for choice in listed if isinstance(choice, Object)]
-
-
 def _text(choice: Object) -> str:
-    delta = choice.get("delta")
-    text = delta.text if isinstance(delta, Delta) else choice.get("text")
+    said = words(choice)
+    text = (said if isinstance(said, Delta) else Delta(said)).text or choice.get("text")
     return text if isinstance(text, str) else ""
 
 
 def _says_something(choice: Object) -> bool:
-    """Whether a choice brings content, reasoning or a tool call."""
-    delta = choice.get("delta")
-    more = isinstance(delta, Delta) and (delta.reasoning_text or delta.tool_calls)
-    return bool(_text(choice) or more)
+    """Whether a choice brings content, reasoning, a tool call or anything else of an answer."""
+    said = words(choice)
+    return bool(choice.get("text")) or any(said[name] for name in said if name != "role")

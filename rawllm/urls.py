@@ -16,7 +16,11 @@ from urllib.parse import parse_qsl, unquote, urlencode, urljoin, urlsplit
 OPENAI = "https://api.openai.com/v1"
 
 _WHOLE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+#: What urllib, urllib3 and servers read differently in a host: a key would go astray.
+_AMBIGUOUS = re.compile(r"[^/?#]*//[^/?#]*[\\\s\x00-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LOGIN = re.compile(r"((?:(?:[a-z][a-z0-9+.-]*:)?//)?)([^/?#]*)@", re.IGNORECASE)
+_NO_PORT = re.compile(r"^((?:[^/]*//)?[^/?#\[:]*):(?!\d*(?:[/?#]|$))[^/?#]*")
 _ENDPOINT = re.compile(r"/(chat/completions|completions|embeddings|models|responses)$")
 _SECRET = re.compile(r"auth|key|token|secret|cookie|password|signature|^sig$", re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443}
@@ -27,25 +31,38 @@ def repaired(base_url: str) -> str:
 
     Without a scheme it is http for hosts of this machine, numeric addresses
     and names without a dot, and https for all others. Raises `ValueError` for
-    what cannot be the address of a server.
+    what cannot be the address of a server, as `http:/localhost`.
     """
     url = "".join(base_url.split())
     parts = urlsplit("")
     try:
+        mistyped = False
         if not _WHOLE.match(url):
-            host = urlsplit("//" + url).hostname or ""
+            parts = urlsplit("//" + url)
+            host = parts.hostname or ""
+            mistyped = host in _PORTS or parts.netloc.endswith(":")
             plain = is_loopback(host) or _is_address(host) or "." not in host
             url = ("http://" if plain else "https://") + url
         parts = urlsplit(url)
-        fits = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
+        fits = parts.scheme in _PORTS and bool(origin(url)) and parts.port != 0 and not mistyped
     except ValueError:  # a port that is no number, a bracket that does not close
         fits = False
     if not fits:
-        # All before the @, wherever it stands: a password may hold what is to end it.
-        seen = shown(base_url.strip().rpartition("@")[2])
+        seen = refused(base_url)
+        del base_url, url, parts  # a traceback that prints the locals must not show them
         raise ValueError(f"base_url must look like http://localhost:11434/v1, not {seen!r}")
     path = _ENDPOINT.sub("", parts.path.rstrip("/")).rstrip("/")
     return parts._replace(path=path, fragment="").geturl()
+
+
+def refused(base_url: str) -> str:
+    """What of a base URL that may be none at all can stand in a text.
+
+    >>> refused("http://me:secret?word@localhost"), refused("http://me:secret")
+    ('localhost', 'http://me:***')
+    """
+    # All before the @, wherever it stands: a password may hold what is to end it.
+    return _NO_PORT.sub(r"\1:***", shown(base_url.strip().rpartition("@")[2]))
 
 
 def joined(base_url: str, path: str) -> str:
@@ -65,11 +82,16 @@ def joined(base_url: str, path: str) -> str:
 def origin(url: str) -> str:
     """Scheme, host and port.
 
+    Raises `ValueError` where there is no host, or one that two readers would
+    not agree on: with a backslash, a blank or a control character beside it.
+
     >>> origin("https://API.openai.com/v1") == origin("https://api.openai.com:443/")
     True
     """
     parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    if not parts.hostname or _AMBIGUOUS.match(url):
+        raise ValueError("an address without a host, or with more than one reading of it")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}:{parts.port or _PORTS.get(parts.scheme, '')}"
 
 
@@ -111,13 +133,11 @@ def _is_address(host: str) -> bool:
 
 def shown(url: str) -> str:
     """`url` as it may stand in a text: without user, password and the values of secrets."""
-    try:
-        parts = urlsplit(without_login(url.strip())[0])
-    except ValueError:  # it cannot be taken apart
-        return url.rpartition("@")[2].partition("?")[0]
-    query = parse_qsl(parts.query, keep_blank_values=True)
-    safe = [(name, "***" if is_secret(name) else value) for name, value in query]
-    return parts._replace(query=urlencode(safe, safe="*/:,"), fragment="").geturl()
+    bare = without_login(_CONTROL.sub("", url.strip()))[0].partition("#")[0]
+    path, mark, query = bare.partition("?")
+    parameters = parse_qsl(query, keep_blank_values=True)
+    safe = [(name, "***" if is_secret(name) else value) for name, value in parameters]
+    return path + mark + urlencode(safe, safe="*/:,")
 
 
 def is_secret(name: str) -> bool:
@@ -128,8 +148,13 @@ def is_secret(name: str) -> bool:
 def without_login(url: str) -> tuple[str, str]:
     """`url` without the `user:password@` of its host, and that part.
 
+    A backslash in it, which is where some readers end the host, is left standing.
+
     >>> without_login("http://me:pass%21@localhost/v1")
     ('http://localhost/v1', 'me:pass!')
     """
     login = _LOGIN.match(url)
-    return (login[1] + url[login.end() :], unquote(login[2])) if login else (url, "")
+    if not login:
+        return url, ""
+    left = "\\" if "\\" in login[2] else ""
+    return login[1] + left + url[login.end() :], unquote(login[2])

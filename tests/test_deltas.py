@@ -1,12 +1,13 @@
 """Pieces of one field, added up by the field's rule; above all the pieces of tool calls."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from rawllm.deltas import CHOICE, MESSAGE, Fields
+from rawllm.deltas import CHOICE, MESSAGE, Fields, is_finish
 from rawllm.objects import Object, parse
 
 
@@ -99,6 +100,35 @@ def test_of_a_field_without_a_rule_the_last_is_kept(
     assert fold(rules, "a_server's_own", pieces) == whole
 
 
+@pytest.mark.parametrize(
+    ("pieces", "whole"),
+    [
+        pytest.param([None, "stop", None], "stop", id="once"),
+        pytest.param(["stop", "length"], "length", id="the last"),
+        pytest.param(["stop", ""], "stop", id="then empty"),
+        pytest.param(["stop", "abort"], "stop", id="then abort"),
+        pytest.param(["stop", False, 5, ["length"]], "stop", id="then no text"),
+        pytest.param(["abort", "stop"], "stop", id="abort, then a finish"),
+        pytest.param(["abort"], "abort", id="abort"),
+        pytest.param(["abort", ""], "abort", id="abort, then empty"),
+        pytest.param([5, ["x"], False], ["x"], id="no text"),
+        pytest.param(["", False, 0], None, id="nothing"),
+    ],
+)
+def test_a_finish_is_not_undone(pieces: list[Any], whole: Any) -> None:
+    assert fold(CHOICE, "finish_reason", pieces) == whole
+
+
+@pytest.mark.parametrize("reason", ["stop", "length", "load", "error", "x"])
+def test_a_text_is_a_finish(reason: str) -> None:
+    assert is_finish(reason)
+
+
+@pytest.mark.parametrize("reason", [None, "", "abort", False, True, 0, 5, [], ["stop"], {"a": 1}])
+def test_abort_and_what_is_no_text_are_none(reason: Any) -> None:
+    assert not is_finish(reason)
+
+
 LOGPROBS = [
     pytest.param(
         [{"content": [1, 2], "refusal": None}, None, {"content": [3]}, {"content": []}],
@@ -118,7 +148,9 @@ LOGPROBS = [
         },
         id="legacy",
     ),
-    pytest.param([{"content": [1]}, 5, [6], "7"], {"content": [1]}, id="not an object at all"),
+    pytest.param([{"content": [1]}, 5, [6], "7"], {"content": [1]}, id="not always an object"),
+    pytest.param([5, {"content": None}, [6], [7]], [6, 7], id="not an object at all"),
+    pytest.param([{}], {}, id="an empty object"),
 ]
 
 
@@ -155,6 +187,30 @@ def test_an_object_in_pieces_has_a_rule_for_each_field(
     folded = fold(MESSAGE, name, pieces)
     assert folded == whole
     assert type(folded) is Object
+
+
+ADDED = [
+    # rules, name, pieces, what each adds
+    pytest.param(MESSAGE, "content", ["Hey", "", None, "hé你🎉"], [3, 0, 0, 10], id="text"),
+    pytest.param(MESSAGE, "content", ["\ud800"], [1], id="a lone surrogate"),
+    pytest.param(CHOICE, "text", ["Hey", 5, [], [PART]], [3, None, 0, None], id="parts"),
+    pytest.param(MESSAGE, "role", ["assistant", "assistant", 5], [0, 0, 0], id="said once"),
+    pytest.param(CHOICE, "finish_reason", ["abort", "stop", "x"], [0, 0, 0], id="finish_reason"),
+    pytest.param(CHOICE, "logprobs", [None, {}, {"content": [1]}], [0, 0, None], id="logprobs"),
+    pytest.param(MESSAGE, "tool_calls", [[], [{}], [{}]], [0, None, None], id="calls"),
+    pytest.param(MESSAGE, "audio", [{"data": "A"}, {"data": "B"}], [None, None], id="audio"),
+    pytest.param(CHOICE, "own", ["x", "y" * 99, ""], [None, 0, 0], id="a text of its own"),
+    pytest.param(CHOICE, "own", [0, 7, {"a": 1}, {}], [None, 0, 0, 0], id="replaced"),
+    pytest.param(CHOICE, "own", [None, [], [1], [1], []], [0, None, None, None, 0], id="a list"),
+]
+
+
+@pytest.mark.parametrize(("rules", "name", "pieces", "added"), ADDED)
+def test_adding_says_how_many_bytes_of_text_that_adds(
+    rules: dict[str, Callable[[], Any]], name: str, pieces: list[Any], added: list[int | None]
+) -> None:
+    fields = Fields(rules)
+    assert [fields.add(name, parse(json.dumps(piece))) for piece in pieces] == added
 
 
 def test_the_answer_so_far_may_be_looked_at_at_any_time() -> None:
@@ -409,12 +465,12 @@ CALLS = [
     pytest.param(
         [
             [piece(index=0, id="x", name="get")],
-            [piece(index=0, id="y", name="get_ti")],
-            [piece(index=0, id="z", name="get_time")],
+            [piece(index=0, id="x", name="get_ti")],
+            [piece(index=0, id="x1", name="get_time")],
             [piece(A, index=0)],
         ],
-        [call("get_time", A, id="z")],
-        id="llama-server: the name grows, with another id",
+        [call("get_time", A, id="x1")],
+        id="llama-server: the name grows, then the id as well",
     ),
     pytest.param(
         [[piece(index=0, id="x", name="get")], [piece(index=0, name="get_time")]],
@@ -425,6 +481,82 @@ CALLS = [
         [[piece(A, index=0, id="x", name="get")], [piece(B, index=0, id="y", name="get_time")]],
         [call("get", A, id="x"), call("get_time", B, id="y")],
         id="llama-server: no name grows once arguments came",
+    ),
+    pytest.param(
+        [[piece(A, index=0, id="x", name="get")], [piece("", index=0, name="get_time")]],
+        [call("get", A, id="x"), call("get_time")],
+        id="llama-server: no name grows once arguments came, without an id",
+    ),
+    pytest.param(
+        [[piece("", index=0, id="x", name="get"), piece(A, index=0, id="x", name="get_time")]],
+        [call("get_time", A, id="x")],
+        id="llama-server: the name grows in one list",
+    ),
+    pytest.param(
+        [[piece("", index=0, id="x", name="get")], [piece("{}", index=0, id="y", name="get_all")]],
+        [call("get", id="x"), call("get_all", id="y")],
+        id="a longer name with another id",
+    ),
+    pytest.param(
+        [[piece("", index=0, id="c1", name="f")], [piece("{}", index=0, id="c10", name="g")]],
+        [call("f", id="c1"), call("g", id="c10")],
+        id="a longer id with another name",
+    ),
+    pytest.param(
+        [[piece("{}", index=0, id="c1", name="f")], [piece(index=0, id="c10")]],
+        [call("f", id="c1"), {"type": "function", "id": "c10", "function": {"arguments": "{}"}}],
+        id="a longer id, no name, after the arguments",
+    ),
+    pytest.param(
+        [[piece("", id="0", name="f")], [piece(A, id="0", name="g")], [piece(B, id="0", name="g")]],
+        [call("f", id="0"), call("g", A + B, id="0")],
+        id="one id, no index, two names",
+    ),
+    # one list
+    pytest.param(
+        [[piece("", name="f"), piece("", name="f")], [piece(A)]],
+        [call("f"), call("f", A)],
+        id="one list: empty arguments",
+    ),
+    pytest.param(
+        [[piece({}, name="f"), piece({}, name="f")], [piece({}, name="f")]],
+        [call("f")] * 3,
+        id="empty objects",
+    ),
+    pytest.param(
+        [[piece("", name="get"), piece("{}", name="get_all")]],
+        [call("get"), call("get_all")],
+        id="one list: a longer name",
+    ),
+    pytest.param(
+        [[piece("", id="c1", name="f"), piece("{}", id="c10", name="f")]],
+        [call("f", id="c1"), call("f", id="c10")],
+        id="one list: a longer id",
+    ),
+    pytest.param(
+        [[piece("", index=0, id="1", name="f"), piece(A, index=0, name="f")]],
+        [call("f", id="1"), call("f", A)],
+        id="one list: one name, and one has no id",
+    ),
+    pytest.param(
+        [[piece(A[:3], id="1", name="f"), piece(A[3:], id="1", name="f")]],
+        [call("f", A, id="1")],
+        id="one list: one id",
+    ),
+    pytest.param(
+        [[piece("", index=0, id="1", name="f"), piece(A[:3], index=0), piece(A[3:])]],
+        [call("f", A, id="1")],
+        id="one list: neither id nor name",
+    ),
+    pytest.param(
+        [[{"index": 0, "id": "1"}, piece(A[:3], index=0, name="f")], [piece(A[3:], name="f")]],
+        [call("f", A, id="1")],
+        id="one list: the name after the id",
+    ),
+    pytest.param(
+        [[piece(index=0, name="f"), piece(A, index=0, id="1")]],
+        [call("f", A, id="1")],
+        id="one list: the id after the name",
     ),
     # what comes late
     pytest.param(
@@ -487,6 +619,16 @@ CALLS = [
     ),
     pytest.param([[piece(5, name="f", index=0)]], [call("f", "5")], id="a number"),
     pytest.param(
+        [
+            [piece("{", name="f")],
+            [piece("[", name="f")],
+            [piece({}, name="f")],
+            [piece(B, name="f")],
+        ],
+        [call("f"), call("f", B)],
+        id="an object after pieces is whole",
+    ),
+    pytest.param(
         [[piece("[" * 50_000, name="f")], [piece("]", name="f")]],
         [call("f", "[" * 50_000 + "]")],
         id="nested deeper than Python goes",
@@ -499,6 +641,21 @@ CALLS = [
         ],
         [{"id": "1", "type": "custom", "custom": {"name": "c", "input": "Hey"}}],
         id="a custom tool's input",
+    ),
+    pytest.param(
+        [
+            [
+                {"custom": {"name": "c", "input": "He"}},
+                {"custom": {"name": "c", "input": "y"}},
+            ],
+            [{"custom": {"name": "d", "input": "z"}}],
+        ],
+        [
+            {"custom": {"name": "c", "input": "He"}},
+            {"custom": {"name": "c", "input": "y"}},
+            {"custom": {"name": "d", "input": "z"}},
+        ],
+        id="custom tools without id and index",
     ),
     # fields of a server's own
     pytest.param(
@@ -517,8 +674,16 @@ CALLS = [
         id="gemini: unknown fields are kept",
     ),
     # hostile
-    pytest.param([{"0": piece(A, name="f")}, 5, "x", True], None, id="no list"),
-    pytest.param([[], [None, 5, "x", []]], None, id="no calls in the list"),
+    pytest.param([piece(A, name="f", index=0)], [call("f", A)], id="a call without its list"),
+    pytest.param(
+        [5, "x", piece(A, name="f"), True, 0, ""], [call("f", A), 5, "x", True], id="no list"
+    ),
+    pytest.param([[], None, [None, 0, "", []]], None, id="nothing in the list"),
+    pytest.param(
+        [["f", [1]], [piece(A, name="f"), 5]],
+        [call("f", A), "f", [1], 5],
+        id="odd ones in the list",
+    ),
     pytest.param(
         [[piece(A[:3], index="0", id="1", name="f")], [piece(A[3:], index=[], id="1")]],
         [call("f", A, id="1")],
@@ -531,8 +696,18 @@ CALLS = [
     ),
     pytest.param(
         [[{"index": 0, "id": ["x"], "type": {}, "function": "f"}]],
-        [{"id": ["x"], "type": "function", "function": {"arguments": "{}"}}],
+        [{"id": ["x"], "type": "function", "function": "f"}],
         id="a function that is no object",
+    ),
+    pytest.param(
+        [[{"function": "f"}], [{"function": ["g"]}]],
+        [{"type": "function", "function": ["g"]}],
+        id="two functions that are no objects",
+    ),
+    pytest.param(
+        [[{"function": "f"}], [piece(A, name="f")]],
+        [call("f", A)],
+        id="a function that is an object later",
     ),
     pytest.param(
         [[{"function": {"name": {"f": 1}, "arguments": [A]}}]],
@@ -563,3 +738,41 @@ def test_calls_so_far_may_be_looked_at_at_any_time() -> None:
         fields.add("tool_calls", parse(json.dumps([delta])))
         seen.append(fields.get("tool_calls"))
     assert seen == [[call("f")], [call("f", "{")], [call("f")]]
+
+
+#: Arguments in pieces, all with the name and without an id: where the next call begins.
+WHOLES = [
+    pytest.param(['{"a": 1}', "{"], [8], id="an object"),
+    pytest.param(["\n", "{", '"a"', ": 1}\n", "{"], [10], id="blanks around"),
+    pytest.param(["{", "}", "{", "}", "{"], [2, 2], id="braces"),
+    pytest.param(
+        ['{"a": {"b"', ": [", "{}", "]", "}", "}", "[", "[]", "]", "x"], [18, 4], id="nested"
+    ),
+    pytest.param(['{"a": "', "}", '"', "}", "x"], [10], id="a brace in a text"),
+    pytest.param(['{"a": "{', '"', "}", "x"], [10], id="an opening brace in a text"),
+    pytest.param(['{"a": "\\"', "}", '"', "}", "x"], [12], id="an escaped quote"),
+    pytest.param(['{"a": "\\', '"', "}", '"', "}", "x"], [12], id="an escaped quote in pieces"),
+    pytest.param(['{"a": "\\', "\\", '"', "}", "x"], [11], id="an escaped backslash in pieces"),
+    pytest.param(['{"a": "\\\\', '"', "}", "x"], [11], id="an escaped backslash"),
+    pytest.param(['{"a": "\\', "\n", '"}', "x"], [11], id="an escaped line end in pieces"),
+    pytest.param(['"a', "]", '"', "x"], [4], id="a text"),
+    pytest.param(["1", "2", "3"], [], id="a number, which ends nowhere"),
+]
+
+
+@pytest.mark.parametrize(("pieces", "lengths"), WHOLES)
+def test_whole_arguments_end_a_call(pieces: list[str], lengths: list[int]) -> None:
+    calls = fold(MESSAGE, "tool_calls", [[piece(part, name="f")] for part in pieces])
+    whole = [len(call.function.arguments) for call in calls]
+    assert whole[: len(lengths)] == lengths
+    assert "".join(call.function.arguments for call in calls) == "".join(pieces)
+    assert len(calls) == len(lengths) + (sum(lengths) < len("".join(pieces)))
+
+
+def test_arguments_made_to_be_slow_to_read_are_not() -> None:
+    start = time.process_time()
+    one = piece("{}," * 10, name="f")
+    pieces = [[piece('{"a": [', name="f")], *[[one]] * 10_000]
+    (folded,) = fold(MESSAGE, "tool_calls", pieces)
+    assert len(folded.function.arguments) == 7 + 30 * 10_000
+    assert time.process_time() - start < 2

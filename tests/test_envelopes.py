@@ -517,6 +517,25 @@ def test_words_made_to_be_slow_to_search_are_not() -> None:
     assert time.process_time() - start < 2
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<title" * 100_000,
+        "<title>" * 100_000,
+        "<title " + " " * 500_000,
+        "<title>" + " " * 500_000,
+        "<title>" + "x " * 250_000,
+        "<title>x" * 100_000,
+        "<" * 500_000,
+    ],
+    ids=["tags", "whole tags", "blanks in a tag", "blanks", "words", "titles", "brackets"],
+)
+def test_a_page_made_to_be_slow_to_search_is_not(page: str) -> None:
+    start = time.process_time()
+    parse(page)
+    assert time.process_time() - start < 2
+
+
 # --- loading, quota ---------------------------------------------------------
 
 LOADING: dict[str, tuple[str, bool]] = {

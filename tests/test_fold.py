@@ -2,12 +2,13 @@
 
 import copy
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from rawllm.answers import ChatCompletion, Completion, Message, Usage
-from rawllm.fold import Fold, Verdict, unfold
+from rawllm.fold import Fold, Verdict, choices, unfold, words
 from rawllm.objects import Object
 
 Json = dict[str, Any]
@@ -304,6 +305,11 @@ def test_the_folded_message_can_be_sent_back(deltas: list[Any], words: Json) -> 
             id="several prompts",
         ),
         pytest.param(
+            [chunk({"content": "He"}), chunk(message={"content": "y"})],
+            [{"index": 0, "finish_reason": None, "text": "", "message": {"content": "Hey"}}],
+            id="what a chat says",
+        ),
+        pytest.param(
             [
                 chunk(text=text, logprobs={"tokens": [text], "token_logprobs": [-1.5]})
                 for text in ("a", "b")
@@ -336,8 +342,17 @@ HOSTILE = [
     pytest.param([{"choices": {"0": {}}}], whole(), id="choices an object"),
     pytest.param([{"choices": "x"}, {"choices": 5}], whole(), id="choices a text"),
     pytest.param([{"choices": [None, 5, "x", []]}], whole(), id="no objects in choices"),
-    pytest.param([chunk([{"content": "a"}])], whole(choice()), id="delta a list"),
-    pytest.param([chunk("a"), chunk(5)], whole(choice()), id="delta a text"),
+    pytest.param(
+        [chunk(["a"]), chunk([{"content": "b"}])],
+        whole(choice(delta=["a", {"content": "b"}])),
+        id="delta a list",
+    ),
+    pytest.param([chunk("a"), chunk("hi")], whole(choice(delta="hi")), id="delta a text"),
+    pytest.param(
+        [chunk("hi", message={"content": "a"})], whole(choice("a", delta="hi")), id="both"
+    ),
+    pytest.param([chunk(message="hi")], whole(choice(delta="hi")), id="message a text"),
+    pytest.param([chunk(message=None)], whole(choice()), id="message null"),
     pytest.param([chunk({"content": "a"}, index="1")], whole(choice("a")), id="index a text"),
     pytest.param([chunk({"content": "a"}, index=[])], whole(choice("a")), id="index a list"),
     pytest.param([chunk({"content": "a"}, index=None)], whole(choice("a")), id="index null"),
@@ -358,7 +373,7 @@ HOSTILE = [
     ),
     pytest.param(
         [chunk({}, finish_reason=["stop"], logprobs=5)],
-        whole(choice(logprobs={}) | {"finish_reason": ["stop"]}),
+        whole(choice(logprobs=5) | {"finish_reason": ["stop"]}),
         id="a choice of other types",
     ),
     pytest.param(
@@ -380,8 +395,8 @@ HOSTILE = [
                 message={
                     "role": 5,
                     "content": "",
-                    "tool_calls": [{"type": 5, "id": 5, "function": {"arguments": "5"}}],
-                    "function_call": {},
+                    "tool_calls": [{"type": 5, "id": 5, "function": {"arguments": "5"}}, 5],
+                    "function_call": "f",
                 }
             )
         ),
@@ -504,13 +519,14 @@ VERDICTS: dict[str, tuple[list[Json], int, str]] = {
     ),
     "finished, then usage": ([finish("stop"), {"usage": USAGE}], 1, "whole whole whole whole"),
     "finished, then null": ([finish("stop"), text()], 1, "whole whole whole whole"),
+    "finished, then empty": ([finish("stop"), finish("")], 1, "whole whole whole whole"),
+    "finished, then abort": ([finish("stop"), finish("abort")], 1, "whole whole whole whole"),
+    "abort, then finished": ([finish("abort"), finish("stop")], 1, "whole whole whole whole"),
+    "no text as a reason": ([finish(False), finish(5), finish(["stop"])], 1, "cut cut cut cut"),
     "an unknown reason": ([finish("repetition")], 1, "whole whole whole whole"),
     "abort": ([text(), finish("abort")], 1, "cut cut cut cut"),
     "empty reason": ([text(), finish("")], 1, "cut cut cut cut"),
     "abort of one of two": ([finish("stop"), finish("abort", 1)], 2, "whole whole cut cut"),
-    "error": ([text(), finish("error")], 1, "error error error error"),
-    "error, then finished": ([finish("error"), finish("stop")], 1, "error error error error"),
-    "error of one of two": ([finish("stop"), finish("error", 1)], 2, "error error error error"),
     "litellm, n=2": (
         [text(0), text(1), finish("stop", 0), text(1)],
         2,
@@ -579,53 +595,135 @@ def test_a_last_chunk_that_says_no_model_is_not_nameless() -> None:
 # --- the size ---------------------------------------------------------------
 
 SIZES = [
-    pytest.param({}, 0, id="nothing"),
-    pytest.param(HEAD | {"choices": []}, 0, id="the head"),
-    pytest.param(chunk({"content": "Hey"}), 3, id="content"),
-    pytest.param(chunk({"content": "hé你🎉"}), 1 + 2 + 3 + 4, id="bytes of UTF-8"),
-    pytest.param(chunk({"content": "\ud800"}), 1, id="a lone surrogate"),
-    pytest.param(chunk({"content": "ab", "reasoning": "cde"}), 5, id="all texts of a delta"),
-    pytest.param(chunk(text="Hey"), 3, id="legacy text"),
-    pytest.param(chunk(text="Hey", own="text"), 7, id="all texts of a choice"),
-    pytest.param(chunk({"content": None, "n": 5, "b": True}, n=5, z=None), 0, id="numbers"),
+    # a chunk, what it adds the first time, the second time: its event has 1000 bytes
+    pytest.param({}, 0, 0, id="nothing"),
+    pytest.param(HEAD | {"choices": [], "usage": None}, 0, 0, id="the head"),
+    pytest.param(HEAD | {"usage": USAGE}, 0, 0, id="usage"),
+    pytest.param({"timings": TIMINGS, "more": 1}, 1000, 0, id="a server's own"),
+    pytest.param({"timings": None}, 0, 0, id="null"),
+    pytest.param(chunk({"content": "Hey"}), 3, 3, id="content"),
+    pytest.param(chunk({"content": "hé你🎉"}), 10, 10, id="bytes of UTF-8"),
+    pytest.param(chunk({"content": "ab", "reasoning": "cde"}), 5, 5, id="all texts of a delta"),
+    pytest.param(chunk(text="Hey"), 3, 3, id="legacy text"),
+    pytest.param(chunk({"role": "assistant", "content": "a"}), 1, 1, id="the role"),
+    pytest.param(chunk({}, finish_reason="stop", logprobs=None), 0, 0, id="finish_reason"),
+    pytest.param(chunk({"content": "Hey"}, stop_reason=7), 1000, 3, id="a number of its own"),
+    pytest.param(chunk({"content": "Hey", "mood": "x" * 99}), 1000, 3, id="a text of its own"),
+    pytest.param(chunk("Hey"), 1000, 0, id="a delta that is a text"),
+    pytest.param({"choices": [{"message": {"content": "Hey"}}]}, 3, 3, id="a message"),
+    pytest.param(chunk({"content": "Hey"}, message={"own": "x"}), 3, 3, id="a message beside it"),
+    pytest.param(chunk({"tool_calls": [{"index": 0}]}), 1000, 1000, id="calls"),
+    pytest.param(chunk({"content": [{"type": "text"}]}), 1000, 1000, id="parts"),
+    pytest.param(chunk({"content": "Hey"}, logprobs={"content": [1]}), 1000, 1000, id="logprobs"),
+    pytest.param(chunk({"audio": {"data": "AA"}}), 1000, 1000, id="audio"),
+    pytest.param(chunk({"content": "x" * 2000, "audio": {}}), 2000, 2000, id="more than was said"),
+    pytest.param(chunk({"content": "x" * 2000}, token_ids=[1]), 2000, 2000, id="and a list"),
+    pytest.param(chunk({"tool_calls": []}, logprobs={}), 0, 0, id="empty ones"),
     pytest.param(
-        {
-            "choices": [
-                {"index": 0, "delta": {"content": "ab"}},
-                {"index": 1, "delta": {"content": "c"}},
-            ]
-        },
+        {"choices": [{"delta": {"content": "ab"}}, {"delta": {"content": "c"}}]},
+        1000,
         3,
         id="several choices",
     ),
-    pytest.param({"choices": [{"message": {"content": "Hey"}}]}, 3, id="a message"),
-    pytest.param(chunk({"content": "Hey"}, message={"own": "x"}), 3, id="a message beside a delta"),
-    pytest.param(chunk({"tool_calls": [{"index": 0}]}), 1000, id="calls"),
-    pytest.param(chunk({"content": [{"type": "text"}]}), 1000, id="parts"),
-    pytest.param(chunk({"content": "Hey"}, logprobs={"content": [1]}), 1003, id="logprobs"),
-    pytest.param(chunk({"audio": {"data": "AA"}}), 1000, id="audio"),
-    pytest.param(chunk({"tool_calls": [], "own": {}}, logprobs={}), 0, id="empty ones"),
+    pytest.param(
+        {"choices": [{"delta": {"content": "ab", "tool_calls": [{}]}}] * 8},
+        1000,
+        1000,
+        id="several choices with more than text",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("one", "size"), SIZES)
-def test_the_size_is_that_of_texts_and_of_events_with_more_than_text(one: Json, size: int) -> None:
+@pytest.mark.parametrize(("one", "first", "second"), SIZES)
+def test_the_size_is_that_of_texts_and_of_events_with_more_than_text(
+    one: Json, first: int, second: int
+) -> None:
     fold = Fold(ChatCompletion)
     assert fold.size == 0
-    for times in (1, 2):
-        fold.add(received(one), 1000)
-        assert fold.size == times * size
+    fold.add(received(one), 1000)
+    assert fold.size == first
+    fold.add(received(one), 1000)
+    assert fold.size == first + second
 
 
 def test_a_long_stream_of_tiny_texts_is_as_long_as_its_texts() -> None:
     fold = Fold(ChatCompletion)
-    for _ in range(1000):
-        fold.add(received(HEAD | chunk({"content": "a"})), 300)
+    for number in range(1000):
+        delta = {"role": "assistant", "content": "a"}
+        usage = USAGE | {"completion_tokens": number}
+        one = HEAD | chunk(delta, finish_reason=None, logprobs=None) | {"usage": usage}
+        fold.add(received(one), 300)
+    fold.add(received(finish("stop")), 300)
     assert fold.size == 1000
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        pytest.param(lambda number: {f"x{number}": 1}, id="of a chunk"),
+        pytest.param(lambda number: chunk({}, **{f"x{number}": ""}), id="of a choice"),
+        pytest.param(lambda number: chunk({f"x{number}": 1}), id="of a delta"),
+        pytest.param(lambda number: chunk(index=number - 1), id="choices"),
+    ],
+)
+def test_ever_new_names_and_choices_count(one: Callable[[int], Json]) -> None:
+    fold = chat(chunk())
+    for number in range(1, 101):
+        fold.add(received(one(number)), 50)
+    assert 50 * 99 <= fold.size <= 50 * 100
+
+
+def test_a_whole_answer_counts_once() -> None:
+    answer = whole(
+        *(choice("Hey", "tool_calls", index=index) for index in range(8)), usage=USAGE, own=[1]
+    )
+    for item in answer["choices"]:
+        item["message"]["tool_calls"] = [CALL]
+    fold = Fold(ChatCompletion)
+    fold.add(unfold(received(answer)), 1500)
+    assert fold.size == 1500
 
 
 def test_an_event_whose_size_is_not_said_counts_its_texts() -> None:
     assert chat(chunk({"content": "Hey", "tool_calls": [{"index": 0}]})).size == 3
+    assert chat(chunk({"tool_calls": [{"index": 0}]})).size == 0
+
+
+# --- words and choices ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        pytest.param({"delta": {"content": "a"}}, {"content": "a"}, id="a delta"),
+        pytest.param({"message": {"content": "a"}}, {"content": "a"}, id="a message"),
+        pytest.param({"message": {"a": 1}, "delta": {"b": 2}}, {"b": 2}, id="both"),
+        pytest.param({"message": {"a": 1}, "delta": {}}, {}, id="an empty delta"),
+        pytest.param({"message": {"a": 1}, "delta": None}, {"a": 1}, id="a delta of null"),
+        pytest.param({"message": 5, "delta": "x"}, {}, id="no objects"),
+        pytest.param({}, {}, id="neither"),
+    ],
+)
+def test_words_are_the_delta_or_the_message(given: Json, said: Json) -> None:
+    one = received(given)
+    found = words(one)
+    assert found == said
+    assert type(found) is Object
+    assert not said or any(found is value for value in one.values())
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        pytest.param({"choices": [{"index": 0}, {}]}, [{"index": 0}, {}], id="choices"),
+        pytest.param({"choices": [None, 5, "x", [], {"a": 1}]}, [{"a": 1}], id="odd ones"),
+        pytest.param({"choices": {"0": {}}}, [], id="an object"),
+        pytest.param({"choices": None}, [], id="null"),
+        pytest.param({}, [], id="none"),
+    ],
+)
+def test_choices_are_those_that_are_objects(given: Json, found: list[Json]) -> None:
+    assert choices(received(given)) == found
 
 
 # --- unfold -----------------------------------------------------------------
@@ -718,8 +816,28 @@ def test_an_unfolded_legacy_completion_is_itself() -> None:
         pytest.param({"choices": [None, 5, "x", []]}, {"choices": []}, id="no objects in choices"),
         pytest.param(
             {"choices": [{"message": {"tool_calls": [5, None]}}, {"message": {"tool_calls": 5}}]},
-            {"choices": [{"delta": {"tool_calls": []}}] * 2},
+            {"choices": [{"delta": {"tool_calls": [5, None]}}, {"delta": {"tool_calls": 5}}]},
             id="no objects in calls",
+        ),
+        pytest.param(
+            {
+                "choices": [
+                    {"message": {"tool_calls": [5, CALL]}},
+                    {"message": {"tool_calls": CALL}},
+                ]
+            },
+            {
+                "choices": [
+                    {"delta": {"tool_calls": [5, {"index": 1} | CALL]}},
+                    {"delta": {"tool_calls": CALL}},
+                ]
+            },
+            id="odd calls",
+        ),
+        pytest.param(
+            {"choices": [{"message": {"content": "a"}, "delta": {"content": "b"}}]},
+            {"choices": [{"delta": {"content": "a"}}]},
+            id="a message beside a delta",
         ),
         pytest.param({"object": "x", "choices": []}, {"object": "x", "choices": []}, id="object"),
         pytest.param({"choices": []}, {"choices": []}, id="no object"),
@@ -733,3 +851,13 @@ def test_a_whole_answer_becomes_one_chunk(answer: Json, one: Json) -> None:
     assert all(type(item) is Object for item in unfolded["choices"])
     assert all(type(item["delta"]) is Object for item in unfolded["choices"])
     chat(unfolded)
+
+
+def test_a_message_that_is_no_object_is_kept() -> None:
+    given = received({"choices": [{"message": "hi"}, {"message": {"tool_calls": CALL}}]})
+    unfolded = unfold(given)
+    assert unfolded == {"choices": [{"delta": "hi"}, {"delta": {"tool_calls": CALL}}]}
+    assert chat(unfolded).completion["choices"] == [
+        choice(delta="hi"),
+        choice(index=1, message={"role": "assistant", "content": "", "tool_calls": [CALL]}),
+    ]

@@ -271,6 +271,26 @@ def test_a_copy_keeps_class_and_request_id(copied: Callable[[Branch], Branch]) -
     assert value.leaf == {"name": "x"}
 
 
+@pytest.mark.parametrize(
+    "name", ["__deepcopy__", "__setstate__", "__getstate__", "__reduce_ex__", "__array_interface__"]
+)
+def test_a_key_named_like_a_method_of_python_is_no_attribute(name: str) -> None:
+    value = Branch.from_json(json.dumps({name: 1, "leaf": {name: None}}))
+    assert getattr(value, name, None) != 1
+    for twin in (copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))):
+        assert twin == value
+        assert type(twin.leaf) is Leaf
+    assert value[name] == 1
+
+
+def test_only_names_between_underscores_are_pythons() -> None:
+    value = Object.from_json('{"__verbose": {"a": 1}, "tail__": 2, "__both__": 3}')
+    assert getattr(value, "__verbose").a == 1  # which is llama-server's
+    assert value.tail__ == 2  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match=r"^__both__$"):
+        value.__both__  # type: ignore[attr-defined]  # noqa: B018
+
+
 # --- plain values -----------------------------------------------------------
 
 DEEP = '{"leaf": {"name": "é", "extra": [{"a": null}]}, "leaves": [{"size": 1}, 5, [{"b": 2}]]}'

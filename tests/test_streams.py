@@ -64,6 +64,44 @@ def test_text_gives_the_pieces_of_the_first_choice_alone() -> None:
         assert list(open_stream(server, n=2).text) == ["one"]
 
 
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"index": "0", "delta": {"content": "hi"}},
+        {"index": 1, "delta": {"content": "hi"}},
+        {"delta": {"content": "hi"}},
+        {"index": 0, "message": {"content": "hi"}},
+        {"index": 0, "delta": {"content": [{"type": "text", "text": "hi"}]}},
+    ],
+    ids=["an index in quotes", "only index 1", "no index", "a message", "parts"],
+)
+def test_text_is_that_of_the_first_choice_however_it_comes(choice: dict[str, Any]) -> None:
+    with serve(stream({"choices": [choice | {"finish_reason": "stop"}]}, "[DONE]")) as server:
+        assert list(open_stream(server).text) == ["hi"]
+
+
+def test_the_folded_answer_knows_its_request() -> None:
+    started = head(content_type="text/event-stream", x_request_id="r1", version="1.0")
+    with serve([started, *map(event, EVENTS), End.FIN]) as server:
+        assert open_stream(server).completion._request_id == "r1"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("llama-cpp-python: [DONE] without a finish", "--interrupt_requests false"),
+        ("clean end without a finish", "strict_streams=False"),
+        ("one of the two seen has finished", "1 of 2 choices had finished"),
+        ("ollama: a failed generation", "Ollama ends a failed generation"),
+    ],
+)
+def test_a_cut_answer_says_what_is_missing_and_why(name: str, words: str) -> None:
+    options, script = CUT[name]
+    with serve(script) as server:
+        with pytest.raises(rawllm.IncompleteStreamError, match=words):
+            list(open_stream(server, **options))
+
+
 def test_text_of_a_legacy_completion() -> None:
     events = [{"choices": [{"index": 0, "text": t, "finish_reason": f}]} for t, f in PIECES]
     with serve(stream(*events)) as server:
@@ -345,12 +383,6 @@ def test_silence_is_a_cut_by_timeout() -> None:
     assert type(caught.value.__cause__) is rawllm.APITimeoutError
 
 
-def test_ollamas_failed_generation_gets_a_hint() -> None:
-    with serve(CUT["ollama: a failed generation"][1]) as server:
-        with pytest.raises(rawllm.IncompleteStreamError, match="Ollama ends a failed generation"):
-            list(open_stream(server))
-
-
 # --- limits of time ---------------------------------------------------------
 
 PING = chunk(b": ping\n\n")
@@ -383,8 +415,17 @@ def test_a_limit_ends_the_stream(limit: str, events: list[Any]) -> None:
 
 @pytest.mark.parametrize(
     "delta",
-    [{"content": "x"}, {"reasoning_content": "x"}, {"tool_calls": [{"index": 0}]}],
-    ids=["content", "reasoning", "a tool call"],
+    [
+        {"content": "x"},
+        {"content": [{"type": "text", "text": "x"}]},
+        {"reasoning_content": "x"},
+        {"reasoning": {"text": "x"}},
+        {"refusal": "x"},
+        {"tool_calls": [{"index": 0}]},
+        {"function_call": {"name": "x"}},
+        {"audio": {"data": "x"}},
+    ],
+    ids=lambda delta: next(iter(delta)),
 )
 def test_the_first_token_ends_its_own_limit(delta: dict[str, Any]) -> None:
     gate = threading.Event()

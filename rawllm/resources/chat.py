@@ -1,12 +1,15 @@
 """`/chat/completions`: the conversation."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from rawllm import payloads
 from rawllm.answers import ChatCompletion, Message
+from rawllm.keys import guard
 from rawllm.payloads import Messages
 from rawllm.raw import RawResponse
+from rawllm.settings import take_options
 from rawllm.streams import ChatStream
 
 if TYPE_CHECKING:
@@ -21,19 +24,19 @@ class RawChatCompletions:
 
     def create(self, *, model: str, messages: Messages, **params: Any) -> RawResponse[Any]:
         """The completion, or with `stream=True` its stream."""
-        options = payloads.take_options(params)
+        options = take_options(params)
         body = payloads.chat(model, messages, **params)
-        streaming = bool(body.get("stream"))
-
-        def parse(raw: RawResponse[Any]) -> ChatCompletion | ChatStream:
-            if not streaming:
-                return raw.answer(ChatCompletion, "choices")
-            expected = payloads.choices_asked(body)
-            return ChatStream(raw.reply, expected=expected, **self._client.stream_rules)
-
-        return self._client.call(
-            "POST", "/chat/completions", parse, body=body, options=options, streaming=streaming
+        return self._client.complete(
+            "/chat/completions", body, options, whole=ChatCompletion, stream=ChatStream
         )
+
+
+class RawChat:
+    """`client.with_raw_response.chat`."""
+
+    def __init__(self, completions: RawChatCompletions) -> None:
+        #: Its `create(...)`.
+        self.completions: RawChatCompletions = completions
 
 
 class ChatCompletions:
@@ -42,7 +45,7 @@ class ChatCompletions:
     def __init__(self, client: "Client") -> None:
         self._client = client
 
-    @property
+    @cached_property
     def with_raw_response(self) -> RawChatCompletions:
         """The same call, answered with the HTTP answer as it came."""
         return RawChatCompletions(self._client)
@@ -74,7 +77,7 @@ class ChatCompletions:
         for streams, `first_token_timeout` and `idle_timeout`, all in seconds.
         """
         answer: ChatCompletion | ChatStream = self.with_raw_response.create(
-            model=model, messages=messages, stream=stream or None, **params
+            model=model, messages=messages, stream=stream or None, **guard(params)
         ).parse()
         return answer
 
@@ -85,10 +88,15 @@ class Chat:
     def __init__(self, client: "Client") -> None:
         self._client = client
 
-    @property
+    @cached_property
     def completions(self) -> ChatCompletions:
         """The openai SDK's surface."""
         return ChatCompletions(self._client)
+
+    @cached_property
+    def with_raw_response(self) -> RawChat:
+        """The same, answered with the HTTP answer as it came."""
+        return RawChat(self.completions.with_raw_response)
 
     @overload
     def __call__(
@@ -110,15 +118,19 @@ class Chat:
     def __call__(
         self, model: str, messages: Messages, *, stream: bool | None = None, **params: Any
     ) -> str | Iterator[str]:
-        """The text of the answer ("" where there is none), or an iterator of its pieces.
+        """The text of the answer, or an iterator of its pieces.
 
-        `messages` may be one `str`. Parameters and options are those of
-        `completions.create`.
+        It is "" for an answer without text, as one of tool calls; without any
+        choice at all `APIResponseValidationError` is raised. `messages` may be
+        one `str`. Parameters and options are those of `completions.create`.
         """
-        answer = self.completions.create(
-            model=model, messages=messages, stream=bool(stream), **params
+        raw = self.completions.with_raw_response.create(
+            model=model, messages=messages, stream=stream or None, **guard(params)
         )
+        answer: ChatCompletion | ChatStream = raw.parse()
         if isinstance(answer, ChatStream):
             return answer.text
-        message = answer.choices[0].get("message") if answer.choices else None
+        if not answer.choices:
+            raise raw.reply.invalid(raw.content, "an empty list of choices")
+        message = answer.choices[0].get("message")
         return message.text if isinstance(message, Message) else ""

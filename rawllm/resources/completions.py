@@ -1,11 +1,14 @@
 """`/completions`: a text continued. Legacy, and the route of base models and `echo`."""
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from rawllm import payloads
 from rawllm.answers import Completion
+from rawllm.keys import guard
 from rawllm.payloads import Prompt
 from rawllm.raw import RawResponse
+from rawllm.settings import take_options
 from rawllm.streams import CompletionStream
 
 if TYPE_CHECKING:
@@ -20,18 +23,10 @@ class RawCompletions:
 
     def create(self, *, model: str, prompt: Prompt, **params: Any) -> RawResponse[Any]:
         """The completion, or with `stream=True` its stream."""
-        options = payloads.take_options(params)
+        options = take_options(params)
         body = payloads.completion(model, prompt, **params)
-        streaming = bool(body.get("stream"))
-
-        def parse(raw: RawResponse[Any]) -> Completion | CompletionStream:
-            if not streaming:
-                return raw.answer(Completion, "choices")
-            expected = payloads.choices_asked(body)
-            return CompletionStream(raw.reply, expected=expected, **self._client.stream_rules)
-
-        return self._client.call(
-            "POST", "/completions", parse, body=body, options=options, streaming=streaming
+        return self._client.complete(
+            "/completions", body, options, whole=Completion, stream=CompletionStream
         )
 
 
@@ -41,7 +36,7 @@ class Completions:
     def __init__(self, client: "Client") -> None:
         self._client = client
 
-    @property
+    @cached_property
     def with_raw_response(self) -> RawCompletions:
         """The same call, answered with the HTTP answer as it came."""
         return RawCompletions(self._client)
@@ -66,6 +61,6 @@ class Completions:
         `echo`, `suffix`, `logprobs` and all other parameters go out as given.
         """
         answer: Completion | CompletionStream = self.with_raw_response.create(
-            model=model, prompt=prompt, stream=stream or None, **params
+            model=model, prompt=prompt, stream=stream or None, **guard(params)
         ).parse()
         return answer

@@ -1,11 +1,14 @@
 """`/embeddings`: texts to vectors."""
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rawllm import answers, payloads
 from rawllm.answers import CreateEmbeddingResponse
+from rawllm.keys import guard
 from rawllm.payloads import Prompt
 from rawllm.raw import RawResponse
+from rawllm.settings import take_options
 
 if TYPE_CHECKING:
     from rawllm.client import Client
@@ -25,7 +28,7 @@ class RawEmbeddings:
         **params: Any,
     ) -> RawResponse[CreateEmbeddingResponse]:
         """The vectors, the floats or base64 as the server sent them."""
-        options = payloads.take_options(params)
+        options = take_options(params)
         body = payloads.embedding(model, input, **params)
         return self._client.call("POST", "/embeddings", _vectors, body=body, options=options)
 
@@ -36,7 +39,7 @@ class Embeddings:
     def __init__(self, client: "Client") -> None:
         self._client = client
 
-    @property
+    @cached_property
     def with_raw_response(self) -> RawEmbeddings:
         """The same call, answered with the HTTP answer as it came."""
         return RawEmbeddings(self._client)
@@ -53,7 +56,7 @@ class Embeddings:
         Nothing is sent but what is given. base64, asked for by
         `encoding_format="base64"`, is a third of the size, and is decoded.
         """
-        return self.with_raw_response.create(model=model, input=input, **params).parse()
+        return self.with_raw_response.create(model=model, input=input, **guard(params)).parse()
 
 
 def _vectors(raw: RawResponse[CreateEmbeddingResponse]) -> CreateEmbeddingResponse:

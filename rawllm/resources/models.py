@@ -1,10 +1,12 @@
 """`/models`: what the server offers."""
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from rawllm import answers
 from rawllm.answers import Model, ModelDeleted, ModelList
+from rawllm.keys import guard
 from rawllm.raw import RawResponse
 
 if TYPE_CHECKING:
@@ -19,14 +21,17 @@ class RawModels:
 
     def list(self, **options: Any) -> RawResponse[ModelList]:
         """All models."""
+        guard(options)
         return self._client.call("GET", "/models", _list, options=options)
 
     def retrieve(self, model: str, **options: Any) -> RawResponse[Model]:
         """One model."""
+        guard(options)
         return self._client.call("GET", _path(model), lambda raw: _one(raw, model), options=options)
 
     def delete(self, model: str, **options: Any) -> RawResponse[ModelDeleted]:
         """The deletion of one model."""
+        guard(options)
         return self._client.call("DELETE", _path(model), _deleted, options=options)
 
 
@@ -36,14 +41,14 @@ class Models:
     def __init__(self, client: "Client") -> None:
         self._client = client
 
-    @property
+    @cached_property
     def with_raw_response(self) -> RawModels:
         """The same calls, answered with the HTTP answer as it came."""
         return RawModels(self._client)
 
     def list(self, **options: Any) -> ModelList:
         """All models; iterate the list or its `data`."""
-        return self.with_raw_response.list(**options).parse()
+        return self.with_raw_response.list(**guard(options)).parse()
 
     def retrieve(self, model: str, **options: Any) -> Model:
         """One model.
@@ -51,16 +56,18 @@ class Models:
         llama-server, vLLM and llama-cpp-python have no such path: they raise
         `NotFoundError`, and `list()` shows what they have.
         """
-        return self.with_raw_response.retrieve(model, **options).parse()
+        return self.with_raw_response.retrieve(model, **guard(options)).parse()
 
     def delete(self, model: str, **options: Any) -> ModelDeleted:
         """Delete a model of one's own (OpenAI: a fine-tuned one)."""
-        return self.with_raw_response.delete(model, **options).parse()
+        return self.with_raw_response.delete(model, **guard(options)).parse()
 
 
 def _path(model: str) -> str:
     if not isinstance(model, str) or not model:
         raise ValueError("the model's id must be a str that is not empty")
+    if {".", ".."} & set(model.split("/")):
+        raise ValueError(f"the model's id {model!r} would lead to another path")
     return f"/models/{quote(model, safe='/:@')}"
 
 
@@ -73,8 +80,9 @@ def _one(raw: RawResponse[Model], model: str) -> Model:
     if "data" not in answer:
         return answer
     # quirk(mlx-lm): answers with the list of the models that match.
-    for match in _list(raw):
+    for match in (listed := _list(raw)):
         if match.get("id") == model:
+            match._request_id = listed._request_id
             return match
     raise raw.reply.invalid(raw.content, f"a list without {model}", "model")
 

@@ -1,16 +1,56 @@
 """Any path: `client.get`, `client.post`, `client.request`, for what has no resource."""
 
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from rawllm.payloads import OPTIONS
+from rawllm.keys import Place, guard
 from rawllm.raw import RawResponse
+from rawllm.resources.chat import RawChat
+from rawllm.resources.completions import RawCompletions
+from rawllm.resources.embeddings import RawEmbeddings
+from rawllm.resources.models import RawModels
 
 if TYPE_CHECKING:
     from rawllm.client import Client
 
+Answer = TypeVar("Answer")
 
-class Paths:
-    """Requests of any path, answered with the HTTP answer as it came."""
+
+class Verbs(Generic[Answer]):
+    """`request` by the names of its methods.
+
+    Inherited, so that the client and its raw half need not both spell them out.
+    """
+
+    if TYPE_CHECKING:
+
+        def request(self, method: str, path: str, **options: Any) -> Answer:
+            """The answer to `method` on `path`."""
+            ...
+
+    def get(self, path: str, **options: Any) -> Answer:
+        """`request("GET", path)`."""
+        return self.request("GET", path := Place(path), **guard(options))
+
+    def post(self, path: str, **options: Any) -> Answer:
+        """`request("POST", path)`."""
+        return self.request("POST", path := Place(path), **guard(options))
+
+    def put(self, path: str, **options: Any) -> Answer:
+        """`request("PUT", path)`."""
+        return self.request("PUT", path := Place(path), **guard(options))
+
+    def patch(self, path: str, **options: Any) -> Answer:
+        """`request("PATCH", path)`."""
+        return self.request("PATCH", path := Place(path), **guard(options))
+
+    def delete(self, path: str, **options: Any) -> Answer:
+        """`request("DELETE", path)`."""
+        return self.request("DELETE", path := Place(path), **guard(options))
+
+
+class Raw(Verbs[RawResponse[Any]]):
+    """All that a client can do, answered with the HTTP answer as it came."""
 
     def __init__(self, client: "Client") -> None:
         self._client = client
@@ -19,17 +59,29 @@ class Paths:
         self, method: str, path: str, *, body: Any = None, **options: Any
     ) -> RawResponse[Any]:
         """The answer to `method` on `path`; `parse()` gives its JSON, `None` where it is empty."""
-        if unknown := options.keys() - set(OPTIONS):
-            raise TypeError(f"unknown options: {', '.join(sorted(unknown))}; JSON goes into body=")
+        path = Place(path)
+        guard(options)
         return self._client.call(method, path, _json, body=body, options=options)
 
-    def get(self, path: str, **options: Any) -> RawResponse[Any]:
-        """`request("GET", path)`."""
-        return self.request("GET", path, **options)
+    @cached_property
+    def chat(self) -> RawChat:
+        """`chat.completions.create(...)`."""
+        return self._client.chat.with_raw_response
 
-    def post(self, path: str, **options: Any) -> RawResponse[Any]:
-        """`request("POST", path)`."""
-        return self.request("POST", path, **options)
+    @cached_property
+    def completions(self) -> RawCompletions:
+        """Legacy completions."""
+        return self._client.completions.with_raw_response
+
+    @cached_property
+    def embeddings(self) -> RawEmbeddings:
+        """Embeddings."""
+        return self._client.embeddings.with_raw_response
+
+    @cached_property
+    def models(self) -> RawModels:
+        """The models of the server."""
+        return self._client.models.with_raw_response
 
 
 def _json(raw: RawResponse[Any]) -> Any:
