@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
 Parsed = TypeVar("Parsed")
 
-#: What makes connections; a client that differs in it shares none.
-_WIRE = ("session", "proxies", "verify", "cert")
+_WIRE = ("session", "proxies", "verify", "cert")  # a client that differs there shares none
 
 
 class Client(Verbs[Any]):
@@ -92,8 +91,7 @@ class Client(Verbs[Any]):
             "strict_streams": strict_streams,
             "max_response_bytes": max_response_bytes,
         }
-        # A traceback that prints the locals must not show them.
-        del base_url, api_key, default_headers, default_query, proxies
+        del base_url, api_key, default_headers, default_query, proxies  # tracebacks print locals
         self._configure(guard(given), settings.environment(os.environ))
 
     def _configure(
@@ -289,6 +287,7 @@ class Client(Verbs[Any]):
             return stream(
                 raw.reply,
                 expected=payloads.choices_asked(body),
+                prompts=payloads.prompts_asked(body),
                 strict=self._settings.strict_streams,
                 limit=self._settings.max_response_bytes,
             )

@@ -86,13 +86,16 @@ class Fold:
         """How many choices have finished."""
         return sum(choice.finished for choice in self._choices.values())
 
-    def verdict(self, *, done: bool, framed: bool, expected: int) -> Verdict:
+    def verdict(self, *, done: bool, framed: bool, expected: int, prompts: int = 1) -> Verdict:
         """Whether an answer that has not `failed` is all there, now that the bytes have ended.
 
         `done`: `[DONE]` came. `framed`: the body ended by its own framing.
-        `expected`: how many choices were asked for.
+        `expected`: how many choices were asked for, by how many `prompts`.
         """
         finished = self.finished
+        if len(self._choices) < prompts:
+            # quirk(litellm): several prompts are answered by one choice, their texts mixed.
+            return "cut"
         if done:
             # quirk(litellm): of several choices only index 0 ever finishes.
             # quirk(llama-cpp-python): an interrupted answer ends with [DONE]

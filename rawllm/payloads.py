@@ -47,13 +47,11 @@ NotGiven = Omit
 def chat(model: str, messages: Messages, **params: Any) -> dict[str, Any]:
     """The body of `/chat/completions`. One `str` is one message of the user."""
     if isinstance(messages, str):
-        messages = [{"role": "user", "content": messages}]
-    elif not isinstance(messages, Sequence) or isinstance(messages, bytes | bytearray):
+        return _body(model=model, messages=[{"role": "user", "content": messages}], **params)
+    if not isinstance(messages, Sequence) or isinstance(messages, bytes | bytearray):
         raise TypeError(f"messages must be a str or a list of dicts, not {_kind(messages)}")
-    for place, message in enumerate(messages):
-        if not isinstance(message, Mapping):
-            raise TypeError(f"messages[{place}] must be a dict, not {type(message).__name__}")
-    return _body(model=model, messages=messages, **params)
+    said = [_message(message, place) for place, message in enumerate(messages)]
+    return _body(model=model, messages=said, **params)
 
 
 def completion(model: str, prompt: Prompt, **params: Any) -> dict[str, Any]:
@@ -66,14 +64,17 @@ def embedding(model: str, input: Prompt, **params: Any) -> dict[str, Any]:  # no
     return _body(model=model, input=_input("input", input), **params)
 
 
+def prompts_asked(body: Mapping[str, Any]) -> int:
+    """How many prompts `body` holds; a list of token ids is one."""
+    prompt = body.get("prompt")
+    several = isinstance(prompt, list | tuple) and not all(isinstance(p, int) for p in prompt)
+    return len(prompt) if prompt and several else 1
+
+
 def choices_asked(body: Mapping[str, Any]) -> int:
     """How many choices the answer to `body` has: `n` of them for each prompt."""
     n = body.get("n")
-    prompt = body.get("prompt")
-    prompts = 1
-    if isinstance(prompt, list | tuple) and not all(isinstance(p, int) for p in prompt):
-        prompts = len(prompt)
-    return (n if isinstance(n, int) else 1) * prompts
+    return (n if isinstance(n, int) else 1) * prompts_asked(body)
 
 
 def extended(body: Any, extra_body: Any) -> Any:
@@ -128,6 +129,18 @@ def _json(body: Any) -> str:
 def is_given(value: Any) -> bool:
     """Whether a parameter is to be sent."""
     return value is not None and not isinstance(value, Omit)
+
+
+def _message(message: Any, place: int) -> Mapping[str, Any]:
+    """A message as it is sent: what a model said without its nulls, so that it can be sent back.
+
+    # quirk(llama-cpp-python): answers `"content": null`, and refuses it in a message.
+    """
+    if not isinstance(message, Mapping):
+        raise TypeError(f"messages[{place}] must be a dict, not {type(message).__name__}")
+    if message.get("role") != "assistant":
+        return message
+    return {name: value for name, value in message.items() if value is not None}
 
 
 def _body(extra_body: Mapping[str, Any] | None = None, **params: Any) -> dict[str, Any]:

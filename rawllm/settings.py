@@ -154,8 +154,9 @@ def environment(environ: Mapping[str, str]) -> Guarded:
     return Guarded({name: environ.get(name, "").strip() for name in _VARIABLES})
 
 
-def resolve(given: Mapping[str, Any], environ: Guarded) -> Settings:
-    """The settings for what was `given` to a client, guarded, the rest from its `environment`."""
+def resolve(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+    """The settings for what was `given` to a client, guarded, the rest from `environ`."""
+    environ = environment(environ)
     place: Address | None = given["base_url"]
     if not place or not (place.bare or place.query):
         place = address(environ["OPENAI_BASE_URL"] or urls.OPENAI)

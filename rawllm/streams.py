@@ -43,10 +43,17 @@ class Stream(Generic[Chunk]):
     _whole: ClassVar[type[ChatCompletion] | type[Completion]]
 
     def __init__(
-        self, reply: "Reply", *, expected: int = 1, strict: bool = True, limit: int = 1 << 28
+        self,
+        reply: "Reply",
+        *,
+        expected: int,
+        prompts: int,
+        strict: bool,
+        limit: int,
     ) -> None:
         self._reply = reply
         self._expected = expected
+        self._prompts = prompts
         self._strict = strict
         self._limit = limit
         self._decoder = sse.Decoder(limit)
@@ -209,7 +216,9 @@ class Stream(Generic[Chunk]):
         else:
             self._reply.close()
         framed = self._reply.framed and error is None
-        verdict = self._fold.verdict(done=done, framed=framed, expected=self._expected)
+        verdict = self._fold.verdict(
+            done=done, framed=framed, expected=self._expected, prompts=self._prompts
+        )
         self.finished = self._over = verdict == "whole"
         if self.finished:
             return

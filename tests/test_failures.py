@@ -17,7 +17,7 @@ from rawllm.answers import Message
 from rawllm.failures import Call
 from rawllm.keys import Key
 from rawllm.objects import Object
-from rawllm.settings import resolve
+from rawllm.urls import shown
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=timezone.utc)
 
@@ -185,23 +185,11 @@ def test_a_text_names_method_address_status_reason_words_and_hint() -> None:
 
 
 def test_a_text_holds_no_secret_of_the_address() -> None:
-    given = {
-        "base_url": "http://me:s3cret@localhost:9999/v1?api_key=s3cret",
-        "api_key": Key("s3cret"),
-        "login": Key(None),
-        "organization": None,
-        "project": None,
-        "timeout": None,
-        "max_retries": 0,
-        "loading_timeout": 0,
-        "retry_timeouts": False,
-        "headers": {},
-        "query": {},
-        "strict_streams": True,
-        "max_response_bytes": 1,
-    }
-    settings = resolve(given, {})
-    asked = settings.call("GET", "http://me:s3cret@localhost:9999/v1/models?key=s3cret", None)
+    asked = call()._replace(
+        url=shown("http://me:s3cret@localhost:9999/v1/models?key=s3cret"),
+        method="GET",
+        secret=Key("s3cret"),
+    )
     for error in (
         failures.no_response(asked, "refused", OSError("why")),
         status(asked, 401, '{"error":"Unauthorized"}'),

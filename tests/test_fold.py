@@ -861,3 +861,12 @@ def test_a_message_that_is_no_object_is_kept() -> None:
         choice(delta="hi"),
         choice(index=1, message={"role": "assistant", "content": "", "tool_calls": [CALL]}),
     ]
+
+
+@pytest.mark.parametrize(("prompts", "verdict"), [(1, "whole"), (2, "whole"), (3, "cut")])
+def test_several_prompts_have_a_choice_each(prompts: int, verdict: Verdict) -> None:
+    # LiteLLM mixes the texts of all prompts into one choice.
+    fold = chat(finish("stop", 0), finish("stop", 1))
+    for done in (True, False):
+        said = fold.verdict(done=done, framed=True, expected=prompts, prompts=prompts)
+        assert said == verdict

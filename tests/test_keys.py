@@ -1,4 +1,4 @@
-"""API keys: what one may hold, where it may go, and that it is not shown."""
+"""Keys and other secrets: what they may be, where they may go, and that they are not shown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from rawllm.keys import Guarded, Key, from_environment
+from rawllm import omit
+from rawllm.keys import Guarded, Key, Place, Proxies, address, from_environment, guard
 
 SECRET = "sk-s3cret"
 
@@ -173,3 +174,129 @@ def test_guarded_headers_pickle_without_secrets() -> None:
 
 def test_the_public_part_of_guarded_headers() -> None:
     assert Guarded(HEADERS).public() == {"X-Trace": "7"}
+
+
+def test_the_public_part_is_without_secrets_of_any_kind() -> None:
+    query = {"key": [SECRET, SECRET], "token": 7, "secret": omit, 5: None, b"key": SECRET}
+    assert Guarded(query).public() == {"secret": omit, 5: None}
+    assert SECRET not in repr(Guarded(query))
+
+
+# --- proxies ----------------------------------------------------------------
+
+
+def test_proxies_show_and_pickle_no_password() -> None:
+    proxies = Proxies({"http": f"http://me:{SECRET}@proxy:3128", "https": None})
+    assert proxies["http"] == f"http://me:{SECRET}@proxy:3128"
+    assert repr(proxies) == "{'http': 'http://proxy:3128', 'https': None}"
+    assert SECRET.encode() not in pickle.dumps(proxies)
+    loaded = pickle.loads(pickle.dumps(proxies))
+    assert loaded == {"http": "http://proxy:3128", "https": None}
+    assert type(loaded) is Proxies
+
+
+# --- addresses --------------------------------------------------------------
+
+
+def test_a_place_is_a_text_whose_repr_is_without_secrets() -> None:
+    place = Place(f"/files?key={SECRET}")
+    assert place == f"/files?key={SECRET}" == f"{place}"
+    assert repr(place) == "'/files?key=***'"
+
+
+def test_an_address_is_taken_apart() -> None:
+    found = address(" http://me:p%40ss@localhost:8000/v1?key=s3cret&a=1#top ")
+    assert (found.bare, found.login.reveal()) == ("http://localhost:8000/v1", "me:p@ss")
+    assert found.query == {"key": "s3cret", "a": "1"}
+    assert repr(found) == "'http://localhost:8000/v1'"
+    assert b"s3cret" not in pickle.dumps(found)
+
+
+def test_a_plain_address_has_neither_login_nor_parameters() -> None:
+    found = address("http://localhost:8000/v1")
+    assert (found.bare, bool(found.login), found.query) == ("http://localhost:8000/v1", False, {})
+
+
+#: name: (query, parameters)
+QUERIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "one": ("a=1", {"a": "1"}),
+    "a flag": ("flag&v=", {"flag": "", "v": ""}),
+    "one twice": ("a=1&b=2&a=3", {"a": ["1", "3"], "b": "2"}),
+    "quoted": ("a=b%26c+d", {"a": "b&c d"}),
+    "none": ("", {}),
+}
+
+
+@pytest.mark.parametrize(("query", "parameters"), QUERIES.values(), ids=QUERIES)
+def test_nothing_of_an_addresss_query_is_lost(query: str, parameters: dict[str, Any]) -> None:
+    assert address(f"http://localhost/v1?{query}").query == parameters
+
+
+@pytest.mark.parametrize("base_url", [f"http://me:{SECRET}?x@h", f"http://me:{SECRET}/x@h"])
+def test_a_password_that_ends_an_address_early_is_not_shown(base_url: str) -> None:
+    assert SECRET not in repr(address(base_url))
+
+
+# --- arguments --------------------------------------------------------------
+
+#: name: (an argument that holds a secret, what holds it then)
+HELD: dict[str, tuple[Any, type]] = {
+    "extra_headers": (HEADERS, Guarded),
+    "extra_query": ({"key": SECRET}, Guarded),
+    "default_headers": (HEADERS, Guarded),
+    "default_query": ({"key": SECRET}, Guarded),
+    "set_default_headers": (HEADERS, Guarded),
+    "set_default_query": ({"key": SECRET}, Guarded),
+    "proxies": ({"http": f"http://me:{SECRET}@proxy"}, Proxies),
+}
+
+
+@pytest.mark.parametrize(("name", "argument", "kind"), [(k, *v) for k, v in HELD.items()])
+def test_an_argument_that_holds_secrets_is_guarded_where_it_stands(
+    name: str, argument: Any, kind: type
+) -> None:
+    options = {name: argument, "timeout": 5}
+    assert guard(options) is options
+    assert options == {name: argument, "timeout": 5}
+    assert type(options[name]) is kind
+    assert SECRET not in repr(options)
+
+
+def test_a_key_and_a_base_url_are_guarded_too() -> None:
+    options: dict[str, Any] = {"api_key": SECRET, "base_url": f"http://me:{SECRET}@h?key={SECRET}"}
+    guard(options)
+    assert SECRET not in repr(options)
+    assert options["api_key"].reveal() == SECRET
+    assert options["base_url"].bare == "http://h"
+
+
+@pytest.mark.parametrize("nothing", [None, omit], ids=repr)
+@pytest.mark.parametrize("name", [*HELD, "base_url"])
+def test_an_argument_may_be_left_open(name: str, nothing: object) -> None:
+    assert guard({name: nothing}) == {name: None}
+
+
+@pytest.mark.parametrize("nothing", [None, omit], ids=repr)
+def test_a_key_that_is_left_open_is_not_given(nothing: object) -> None:
+    assert not guard({"api_key": nothing})["api_key"].given
+
+
+#: name: (arguments, the error, its text)
+WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
+    name: ({name: [("api-key", SECRET)]}, TypeError, f"{name} must be a mapping, not list")
+    for name in HELD
+} | {
+    "a base URL": ({"base_url": SECRET.encode()}, TypeError, "base_url must be a str, not bytes"),
+    "a key": ({"api_key": f"{SECRET}\n1"}, ValueError, "api_key holds a line break"),
+    "text": ({"extra_query": SECRET}, TypeError, "extra_query must be a mapping, not str"),
+}
+
+
+@pytest.mark.parametrize(("options", "kind", "says"), WRONG.values(), ids=WRONG)
+def test_an_argument_of_another_kind_is_refused_and_shows_nothing(
+    options: dict[str, Any], kind: type[Exception], says: str
+) -> None:
+    others = {"api_key": SECRET, "default_query": {"key": SECRET}}
+    with pytest.raises(kind, match=says) as caught:
+        guard(others | options)
+    assert SECRET not in printed(caught.value)

@@ -49,7 +49,7 @@ LAYERS: list[list[str]] = [
     ],
 ]
 ORDER = [name for layer in LAYERS for name in layer]
-CORE_LIMIT = 4600  # lines, docstrings and all
+CORE_LIMIT = 5000  # lines, docstrings and all
 
 
 def modules() -> list[tuple[str, Path]]:

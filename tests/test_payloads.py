@@ -8,6 +8,7 @@ import enum
 import json
 import math
 import pickle
+import sys
 import types
 from typing import Any
 
@@ -16,16 +17,17 @@ import pytest
 from rawllm.objects import Object
 from rawllm.payloads import (
     NOT_GIVEN,
-    OPTIONS,
+    NotGiven,
     Omit,
     chat,
     choices_asked,
     completion,
     embedding,
+    extended,
     is_given,
+    not_given,
     omit,
     serialize,
-    take_options,
 )
 
 HI = [{"role": "user", "content": "Hi"}]
@@ -53,7 +55,7 @@ def test_one_text_is_one_message_of_the_user() -> None:
     ],
 )
 def test_messages_go_out_as_they_are(messages: Any) -> None:
-    assert chat("tiny", messages)["messages"] is messages
+    assert chat("tiny", messages)["messages"] == list(messages)
 
 
 @pytest.mark.parametrize(
@@ -171,24 +173,44 @@ def test_whether_a_parameter_is_to_be_sent(value: object, given: bool) -> None:
     assert is_given(value) is given
 
 
-def test_omit_is_one_thing_by_two_names() -> None:
-    assert NOT_GIVEN is omit
+def test_omit_is_one_thing_by_three_names() -> None:
+    assert NOT_GIVEN is not_given is omit
+    assert NotGiven is Omit
     assert (repr(omit), bool(omit)) == ("omit", False)
     for copied in (copy.copy(omit), copy.deepcopy(omit), pickle.loads(pickle.dumps(omit))):
         assert copied is omit
 
 
-def test_options_of_the_call_are_taken_out_of_its_parameters() -> None:
-    params: dict[str, Any] = {"timeout": None, "top_k": 1, "extra_headers": {}, "deadline": 2}
-    assert take_options(params) == {"extra_headers": {}, "timeout": None, "deadline": 2}
-    assert params == {"top_k": 1}
+#: name: (body, extra_body, what is sent)
+EXTENDED: dict[str, tuple[Any, Any, Any]] = {
+    "added and replaced": ({"a": 1, "b": 2}, {"b": None, "c": 3}, {"a": 1, "b": None, "c": 3}),
+    "no body": (None, {"a": 1}, {"a": 1}),
+    "nothing to no body": (None, {}, None),
+    "nothing": ({"a": 1}, {}, {"a": 1}),
+    "None": ([1], None, [1]),
+    "omit": ("text", omit, "text"),
+    "another mapping": ({"a": 1}, types.MappingProxyType({"b": 2}), {"a": 1, "b": 2}),
+}
 
 
-@pytest.mark.parametrize("name", OPTIONS)
-def test_each_option_of_the_call(name: str) -> None:
-    params = {name: 1}
-    assert take_options(params) == {name: 1}
-    assert params == {}
+@pytest.mark.parametrize(("body", "extra", "sent"), EXTENDED.values(), ids=EXTENDED)
+def test_a_body_is_extended(body: Any, extra: Any, sent: Any) -> None:
+    assert extended(body, extra) == sent
+
+
+@pytest.mark.parametrize("extra", ["ab", [("a", 1)], 7], ids=repr)
+def test_an_extra_body_is_a_dict(extra: Any) -> None:
+    for extend in (lambda extra: chat("tiny", "Hi", extra_body=extra), lambda e: extended({}, e)):
+        with pytest.raises(
+            TypeError, match=f"extra_body must be a dict, not {type(extra).__name__}"
+        ):
+            extend(extra)
+
+
+@pytest.mark.parametrize("body", [[1], "text", 7], ids=repr)
+def test_only_a_dict_can_be_extended(body: Any) -> None:
+    with pytest.raises(TypeError, match=f"a body that is a dict, not {type(body).__name__}"):
+        extended(body, {"a": 1})
 
 
 # --- how many choices -------------------------------------------------------
@@ -278,6 +300,26 @@ def test_nan_and_infinities_are_refused_with_their_place(body: Any, says: str) -
     assert str(caught.value) == f"{says}: JSON cannot carry that"
 
 
+ENDLESS = 10**5000
+
+#: name: (body, the error's text)
+TOO_LONG: dict[str, tuple[Any, str]] = {
+    "a parameter": ({"n": 1, "seed": ENDLESS}, "seed has"),
+    "in a list": ({"bias": [0, -ENDLESS]}, "bias[1] has"),
+    "a key": ({ENDLESS: 1}, "a key has"),
+    "under such a key": ({"a": {ENDLESS: ENDLESS}}, "a.a key has"),
+}
+
+
+@pytest.mark.skipif(not hasattr(sys, "set_int_max_str_digits"), reason="no such limit")
+@pytest.mark.parametrize(("body", "says"), TOO_LONG.values(), ids=TOO_LONG)
+def test_a_number_without_end_is_refused_with_its_place(body: Any, says: str) -> None:
+    with pytest.raises(ValueError, match="more digits") as caught:
+        serialize(body)
+    assert str(caught.value) == f"{says} more digits than Python writes"
+    assert caught.value.__suppress_context__
+
+
 class Colour(enum.Enum):
     RED = 1
 
@@ -333,3 +375,11 @@ def test_a_fault_is_refused_at_any_depth(value: object, depth: int) -> None:
         body = [body]
     with pytest.raises((ValueError, TypeError)):
         serialize(body)
+
+
+def test_what_a_model_said_is_sent_back_without_its_nulls() -> None:
+    said = {"role": "assistant", "content": None, "refusal": None, "tool_calls": [{"id": "1"}]}
+    asked = {"role": "user", "content": None}
+    body = chat("m", [said, asked])
+    assert body["messages"] == [{"role": "assistant", "tool_calls": [{"id": "1"}]}, asked]
+    assert said["content"] is None

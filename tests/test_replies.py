@@ -225,8 +225,8 @@ CONTENT_LENGTH = head(content_type="text/event-stream", content_length=str(len(S
 def test_a_stream_whose_connection_went_back_leaves_the_next_call_alone(how: str) -> None:
     # The pool has the connection as soon as the last byte of the body is in.
     gate = threading.Event()
-    second = [STREAM_HEAD, *(chunk(event(e)) for e in EVENTS[:2]), gate]
-    second += [*(chunk(event(e)) for e in EVENTS[2:]), LAST_CHUNK]
+    rest = (chunk(event(e)) for e in EVENTS[2:])
+    second: Script = [STREAM_HEAD, *map(chunk, map(event, EVENTS[:2])), gate, *rest, LAST_CHUNK]
     with serve(CONTENT_LENGTH, second) as server, rawllm.Client(server.url) as client:
         create = client.chat.completions.create
         deadline = 0.05 if how == "past its deadline" else None

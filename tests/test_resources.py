@@ -77,12 +77,19 @@ def test_the_simple_call_gives_the_text(mock: Any, client: rawllm.Client) -> Non
     assert sent(mock) == {"model": "m", "messages": [{"role": "user", "content": "x"}]}
 
 
-@pytest.mark.parametrize("choices", [[], [{"message": {"content": None}}], [{"message": {}}], [{}]])
+@pytest.mark.parametrize("choice", [{"message": {"content": None}}, {"message": {}}, {}])
 def test_the_simple_call_gives_no_text_where_there_is_none(
-    mock: Any, client: rawllm.Client, choices: list[Any]
+    mock: Any, client: rawllm.Client, choice: dict[str, Any]
 ) -> None:
-    mock.post(f"{BASE}/chat/completions", json={"choices": choices})
+    mock.post(f"{BASE}/chat/completions", json={"choices": [choice]})
     assert client.chat("m", "x") == ""
+
+
+def test_the_simple_call_needs_a_choice(mock: Any, client: rawllm.Client) -> None:
+    mock.post(f"{BASE}/chat/completions", json={"choices": []})
+    with pytest.raises(rawllm.APIResponseValidationError, match="an empty list of choices"):
+        client.chat("m", "x")
+    assert client.chat.completions.create(model="m", messages="x").choices == []
 
 
 def test_the_simple_call_streams_pieces() -> None:
@@ -131,6 +138,15 @@ MISTAKES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "no deadline": ({"messages": "x", "deadline": "1"}, TypeError, "deadline must be a number"),
     "a header": ({"messages": "x", "extra_headers": {"A": 1}}, TypeError, "header A must be"),
     "a line break": ({"messages": "x", "extra_headers": {"A": "b\nc"}}, ValueError, "header A"),
+    "a header's name": ({"messages": "x", "extra_headers": {"A B": "c"}}, ValueError, "name 'A B'"),
+    "pairs": (
+        {"messages": "x", "extra_headers": [("A", "b")]},
+        TypeError,
+        "extra_headers must be a mapping, not list",
+    ),
+    "a text": ({"messages": "x", "extra_query": "a=b"}, TypeError, "extra_query must be a mapping"),
+    "a body": ({"messages": "x", "extra_body": "a"}, TypeError, "extra_body must be a dict"),
+    "digits": ({"messages": "x", "seed": 10**5000}, ValueError, "seed has more digits"),
 }
 
 
@@ -141,6 +157,13 @@ def test_a_callers_mistake_is_told_before_anything_is_sent(
     with pytest.raises(kind, match=words):
         client.chat.completions.create(model="m", **params)
     assert not mock.calls
+
+
+def test_what_is_to_be_left_out_may_be_none_or_omit(mock: Any, client: rawllm.Client) -> None:
+    mock.post(f"{BASE}/chat/completions", json=CHAT)
+    client.chat("m", "x", extra_headers=None, extra_query=omit, extra_body=NOT_GIVEN)
+    client.chat("m", "x", extra_query={"a": omit, "b": None, "c": ["1", "2"]})
+    assert [call.request.url.partition("?")[2] for call in mock.calls] == ["", "c=1&c=2"]
 
 
 # --- completions ------------------------------------------------------------
@@ -240,6 +263,8 @@ def test_a_model_is_retrieved_by_its_id(
 def test_mlx_lm_retrieves_a_list(mock: Any, client: rawllm.Client) -> None:
     mock.get(f"{BASE}/models/b", json={"data": [{"id": "a"}, {"id": "b"}]})
     assert client.models.retrieve("b") == {"id": "b"}
+    mock.get(f"{BASE}/models/a", json={"data": [{"id": "a"}]}, headers={"x-request-id": "r7"})
+    assert client.models.retrieve("a")._request_id == "r7"
     for listed, words in (([], "a list without c"), ([None], "not a list of objects")):
         mock.get(f"{BASE}/models/c", json={"data": listed})
         with pytest.raises(rawllm.APIResponseValidationError, match=words):
@@ -261,6 +286,19 @@ def test_a_model_is_deleted(mock: Any, client: rawllm.Client) -> None:
 def test_a_model_has_an_id(client: rawllm.Client, model: Any) -> None:
     with pytest.raises(ValueError, match="must be a str"):
         client.models.retrieve(model)
+
+
+@pytest.mark.parametrize("model", [".", "..", "../x", "a/../../b", "a/./b", "a/.."])
+def test_a_models_id_leads_to_no_other_path(mock: Any, client: rawllm.Client, model: str) -> None:
+    for call in (client.models.retrieve, client.models.delete):
+        with pytest.raises(ValueError, match="would lead to another path"):
+            call(model)
+    assert not mock.calls
+
+
+def test_dots_in_a_models_id_are_none(mock: Any, client: rawllm.Client) -> None:
+    mock.delete(f"{BASE}/models/org/..a/v1.5", json={"deleted": True})
+    assert client.models.delete("org/..a/v1.5").deleted
 
 
 # --- any path ---------------------------------------------------------------
@@ -296,6 +334,76 @@ def test_the_key_does_not_go_to_another_origin(mock: Any, client: rawllm.Client)
     assert "Authorization" not in mock.calls[0].request.headers
 
 
-def test_any_path_refuses_options_it_does_not_know(client: rawllm.Client) -> None:
-    with pytest.raises(TypeError, match=r"unknown options: json; JSON goes into body="):
-        client.post("/x", json={})
+@pytest.mark.parametrize("verb", ["get", "post", "put", "patch", "delete"])
+def test_every_method_has_its_name(mock: Any, client: rawllm.Client, verb: str) -> None:
+    mock.add(verb.upper(), f"{BASE}/x", json=[1])
+    assert getattr(client, verb)("/x", body={"a": 1}) == [1]
+    assert sent(mock) == {"a": 1}
+    assert getattr(client.with_raw_response, verb)("/x").json() == [1]
+    assert mock.calls[-1].request.method == verb.upper()
+
+
+def test_every_call_takes_an_extra_body(mock: Any, client: rawllm.Client) -> None:
+    mock.get(f"{BASE}/models", json={"data": []})
+    mock.get(f"{BASE}/models/a", json={"id": "a"})
+    mock.delete(f"{BASE}/models/a", json={"id": "a"})
+    mock.post(f"{BASE}/x", json=[])
+    mock.post(f"{BASE}/embeddings", json={"data": []})
+    extra = {"limit": 3}
+    client.models.list(extra_body=extra)
+    client.models.retrieve("a", extra_body=extra)
+    client.models.delete("a", extra_body=extra)
+    client.post("/x", extra_body=extra)
+    client.post("/x", body={"a": 1, "limit": 1}, extra_body=extra)
+    client.embeddings.create(model="m", input="x", extra_body=extra)
+    bodies = [json.loads(call.request.body) for call in mock.calls]
+    assert bodies[:4] == [extra] * 4
+    assert bodies[4:] == [{"a": 1, "limit": 3}, {"model": "m", "input": "x", "limit": 3}]
+    client.models.list(extra_body={})
+    assert mock.calls[-1].request.body is None
+    with pytest.raises(TypeError, match="extra_body needs a body that is a dict, not list"):
+        client.post("/x", body=[1], extra_body=extra)
+
+
+def test_options_that_no_call_has_are_named(mock: Any, client: rawllm.Client) -> None:
+    unknown: dict[str, Any] = {"limit": 3, "after": "a"}
+    for call in (
+        lambda: client.models.list(**unknown),
+        lambda: client.models.retrieve("a", **unknown),
+        lambda: client.models.with_raw_response.delete("a", **unknown),
+        lambda: client.get("/x", **unknown),
+        lambda: client.with_raw_response.request("GET", "/x", **unknown),
+    ):
+        with pytest.raises(
+            TypeError, match=r"^unknown options: after, limit; JSON goes into body="
+        ):
+            call()
+    assert not mock.calls
+
+
+def test_every_resource_may_be_answered_raw(mock: Any, client: rawllm.Client) -> None:
+    raw = client.with_raw_response
+    mock.post(f"{BASE}/chat/completions", json=CHAT)
+    mock.post(f"{BASE}/completions", json=TEXT)
+    mock.post(f"{BASE}/embeddings", json={"data": []})
+    mock.get(f"{BASE}/models", json={"data": [{"id": "a"}]})
+    assert raw.chat.completions.create(model="m", messages="x").parse() == CHAT
+    assert raw.completions.create(model="m", prompt="x").parse() == TEXT
+    assert raw.embeddings.create(model="m", input="x").parse().data == []
+    assert raw.models.list().parse().data[0].id == "a"
+    assert raw.chat.completions is client.chat.completions.with_raw_response
+
+
+def test_a_resource_is_made_once_and_can_be_patched(client: rawllm.Client) -> None:
+    def wrapped(**params: Any) -> str:
+        return f"wrapped {params['model']}"
+
+    patched: Any = client
+    for resource in (patched.chat.completions, patched.completions, patched.embeddings):
+        resource.create = wrapped
+    patched.models.retrieve = wrapped
+    assert patched.chat.completions.create(model="m", messages="x") == "wrapped m"
+    assert patched.completions.create(model="m", prompt="x") == "wrapped m"
+    assert patched.embeddings.create(model="m", input="x") == "wrapped m"
+    assert patched.models.retrieve(model="m") == "wrapped m"
+    assert client.with_raw_response is client.with_raw_response

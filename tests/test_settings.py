@@ -11,16 +11,17 @@ from typing import Any
 import pytest
 
 from rawllm import __version__, omit
-from rawllm.keys import Guarded, Key
+from rawllm.keys import Guarded, Place, guard
 from rawllm.settings import (
+    OPTIONS,
     Limits,
     Settings,
-    address,
     count,
-    header_value,
+    header_fault,
     merged_headers,
     resolve,
     seconds,
+    take_options,
     timeouts,
 )
 
@@ -31,32 +32,31 @@ LOCAL = "http://localhost:8000/v1"
 
 def settings(environ: Mapping[str, str] | None = None, **changes: Any) -> Settings:
     """What a client would be made with, where `changes` are all that is given."""
-    if isinstance(changes.get("api_key"), str):
-        changes["api_key"] = Key(changes["api_key"])
     given = {
-        "base_url": "",
-        "login": Key(None),
-        "api_key": Key(None),
+        "base_url": None,
+        "api_key": None,
         "organization": None,
         "project": None,
         "timeout": omit,
         "max_retries": 2,
         "loading_timeout": 60.0,
         "retry_timeouts": False,
-        "headers": {},
-        "query": {},
+        "default_headers": None,
+        "default_query": None,
         "strict_streams": True,
         "max_response_bytes": 1000,
     }
     assert changes.keys() <= given.keys()
-    return resolve(given | changes, environ or {})
+    return resolve(guard(given | changes), environ or {})
 
 
 # --- the address ------------------------------------------------------------
 
 #: name: (given, OPENAI_BASE_URL, base URL)
-BASE_URLS: dict[str, tuple[str, str | None, str]] = {
-    "neither": ("", None, "https://api.openai.com/v1"),
+BASE_URLS: dict[str, tuple[str | None, str | None, str]] = {
+    "neither": (None, None, "https://api.openai.com/v1"),
+    "an empty one": ("", None, "https://api.openai.com/v1"),
+    "a blank one": (" ", None, "https://api.openai.com/v1"),
     "given": (LOCAL, None, LOCAL),
     "in the environment": ("", STRANGER, STRANGER),
     "empty in the environment": ("", "", "https://api.openai.com/v1"),
@@ -68,32 +68,31 @@ BASE_URLS: dict[str, tuple[str, str | None, str]] = {
 
 
 @pytest.mark.parametrize(("given", "named", "expected"), BASE_URLS.values(), ids=BASE_URLS)
-def test_the_base_url(given: str, named: str | None, expected: str) -> None:
+def test_the_base_url(given: str | None, named: str | None, expected: str) -> None:
     environ = {} if named is None else {"OPENAI_BASE_URL": named}
     assert settings(environ, base_url=given).base_url == expected
 
 
-def test_a_base_url_that_is_none_is_refused() -> None:
+@pytest.mark.parametrize("given", ["ftp://localhost", "?a=1", "http://there\\@localhost"])
+def test_a_base_url_that_is_none_is_refused(given: str) -> None:
     with pytest.raises(ValueError, match="base_url must look like"):
-        settings(base_url="ftp://localhost")
-
-
-def test_an_address_is_taken_apart() -> None:
-    bare, login, query = address(" http://me:p%40ss@localhost:8000/v1?key=s3cret&a=1 ")
-    assert (bare, login.reveal()) == ("http://localhost:8000/v1", "me:p@ss")
-    assert query == {"key": "s3cret", "a": "1"}
-    assert "s3cret" not in repr(query)
-
-
-def test_a_plain_address_has_neither_login_nor_parameters() -> None:
-    bare, login, query = address(LOCAL)
-    assert (bare, bool(login), query) == (LOCAL, False, {})
+        settings(base_url=given)
+    with pytest.raises(ValueError, match="base_url must look like"):
+        settings({"OPENAI_BASE_URL": given})
 
 
 def test_the_query_of_the_base_url_goes_out_with_every_call() -> None:
-    made = settings(base_url=f"{LOCAL}?api-version=1&a=1", query={"a": "2"})
+    made = settings(base_url=f"{LOCAL}?api-version=1&a=1&flag", default_query={"a": "2"})
     assert made.base_url == LOCAL
-    assert made.query == {"api-version": "1", "a": "2"}
+    assert made.query == {"api-version": "1", "a": "2", "flag": ""}
+
+
+@pytest.mark.parametrize("nothing", [None, omit], ids=repr)
+def test_a_parameter_can_be_left_out(nothing: object) -> None:
+    made = settings(base_url=f"{LOCAL}?a=1&b=2", default_query={"a": nothing, "c": nothing})
+    assert made.query == {"b": "2"}
+    request = made.request("GET", "/x", None, extra_query={"b": nothing, "d": nothing, "e": ""})
+    assert request.query == {"e": ""}
 
 
 # --- the key ----------------------------------------------------------------
@@ -121,7 +120,7 @@ def test_the_key(
     base_url: str, given: str | None, named: str | None, expected: str, state: str
 ) -> None:
     environ = {} if named is None else {"OPENAI_API_KEY": named}
-    made = settings(environ, base_url=base_url, api_key=Key(given))
+    made = settings(environ, base_url=base_url, api_key=given)
     assert made.key.reveal() == expected
     assert made.key_state == state
     assert made.call("GET", LOCAL, None).key == state
@@ -133,19 +132,14 @@ def test_the_server_that_the_environment_names_gets_the_environments_key() -> No
     assert settings(environ, base_url="https://other.example.org").key_state == "withheld"
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        pytest.param({"base_url": "http://me:pass@localhost:8000/v1"}, id="in the base URL"),
-        pytest.param({"base_url": "me:pass@localhost:8000/v1"}, id="without a scheme"),
-        pytest.param({"base_url": LOCAL, "login": Key("me:pass")}, id="apart"),
-        pytest.param(
-            {"base_url": "http://you:word@localhost:8000/v1", "login": Key("me:pass")}, id="both"
-        ),
-    ],
-)
-def test_user_and_password_take_the_place_of_the_environments_key(changes: Any) -> None:
-    made = settings({"OPENAI_API_KEY": SECRET}, **changes)
+@pytest.mark.parametrize("scheme", ["http://", ""])
+@pytest.mark.parametrize("variable", [False, True])
+def test_user_and_password_take_the_place_of_the_environments_key(
+    scheme: str, variable: bool
+) -> None:
+    base_url = f"{scheme}me:pass@localhost:8000/v1"
+    named = {"OPENAI_BASE_URL": base_url} if variable else {}
+    made = settings({"OPENAI_API_KEY": SECRET} | named, base_url=None if variable else base_url)
     assert (made.base_url, made.login.reveal(), bool(made.key)) == (LOCAL, "me:pass", False)
     assert made.key_state == "refused key"
 
@@ -177,7 +171,7 @@ def test_settings_show_and_pickle_no_secret() -> None:
     made = settings(
         base_url="http://me:s3cret@localhost:8000/v1?key=s3cret",
         api_key=SECRET,
-        headers=Guarded({"X-Api-Key": "s3cret"}),
+        default_headers={"X-Api-Key": "s3cret"},
     )
     assert "s3cret" not in repr(made)
     assert b"s3cret" not in pickle.dumps(made)
@@ -200,7 +194,10 @@ def test_the_headers_of_every_call() -> None:
 def test_organization_and_project(argument: str, variable: str, header: str) -> None:
     given: dict[str, Any] = {argument: "given"}
     assert settings(**given).headers[header] == "given"
+    assert getattr(settings(**given), argument) == "given"
     assert settings({variable: "named"}).headers[header] == "named"
+    assert getattr(settings({variable: "named"}), argument) == "named"
+    assert getattr(settings({variable: " "}), argument) is None
     assert settings({variable: "named"}, **given).headers[header] == "given"
     assert header not in settings({variable: " "}).headers
     assert header not in settings({variable: ""}).headers
@@ -209,7 +206,7 @@ def test_organization_and_project(argument: str, variable: str, header: str) -> 
 @pytest.mark.parametrize("nothing", [None, omit])
 def test_a_default_header_is_replaced_or_removed_in_any_case(nothing: object) -> None:
     made = settings(
-        {"OPENAI_ORG_ID": "o"}, headers={"user-agent": "x", "OPENAI-ORGANIZATION": nothing}
+        {"OPENAI_ORG_ID": "o"}, default_headers={"user-agent": "x", "OPENAI-ORGANIZATION": nothing}
     )
     assert made.headers == {"user-agent": "x"}
 
@@ -240,32 +237,53 @@ def test_headers_merge_by_name_in_any_case(
     assert type(found) is Guarded
 
 
-@pytest.mark.parametrize("value", ["", "x", "a b", "caf\u00e9", "=?utf-8?q?x?="])
-def test_what_a_header_can_hold(value: str) -> None:
-    assert header_value("X", value) == value
+@pytest.mark.parametrize("value", ["", "x", "a b", "caf\u00e9", "=?utf-8?q?x?=", None, omit])
+@pytest.mark.parametrize("name", ["X", "x-api-key", "X_1.2~!#$%&'*+^`|"])
+def test_what_a_header_can_be(name: str, value: Any) -> None:
+    assert header_fault(name, value) is None
 
 
-@pytest.mark.parametrize(
-    ("value", "kind", "says"),
-    [
-        ("s3cret\nX-Evil: 1", ValueError, "a line break"),
-        ("s3cret\rx", ValueError, "a line break"),
-        ("s3cret\0", ValueError, "a line break"),
-        ("s3cret\u20ac", ValueError, "beyond Latin-1"),
-        ("s3cret\u0100", ValueError, "beyond Latin-1"),
-        (b"s3cret", TypeError, "must be a str, not bytes"),
-        (7, TypeError, "must be a str, not int"),
-        (["s3cret"], TypeError, "must be a str, not list"),
-    ],
-    ids=repr,
-)
+#: name: (a header's value, the error, its text)
+NO_VALUES: dict[str, tuple[Any, type[Exception], str]] = {
+    "a new line": ("s3cret\nX: 1", ValueError, "holds a line break"),
+    "a return": ("s3cret\rx", ValueError, "holds a line break"),
+    "a null": ("s3cret\0", ValueError, "holds a line break"),
+    "a euro": ("s3cret\u20ac", ValueError, "beyond Latin-1"),
+    "a letter": ("s3cret\u0100", ValueError, "beyond Latin-1"),
+    "bytes": (b"s3cret", TypeError, "must be a str, not bytes"),
+    "a number": (7, TypeError, "must be a str, not int"),
+    "a list": (["s3cret"], TypeError, "must be a str, not list"),
+}
+
+
+@pytest.mark.parametrize(("value", "kind", "says"), NO_VALUES.values(), ids=NO_VALUES)
 def test_what_no_header_can_hold_is_refused_and_not_shown(
     value: Any, kind: type[Exception], says: str
 ) -> None:
-    for refuse in (header_value, lambda name, value: merged_headers({name: value})):
-        with pytest.raises(kind, match=f"the header X-Api-Key .*{says}") as caught:
-            refuse("X-Api-Key", value)
-        assert "s3cret" not in str(caught.value)
+    given = Guarded({"Authorization": "s3cret", "X-Api-Key": value})
+    with pytest.raises(kind, match=f"the header X-Api-Key .*{says}") as caught:
+        merged_headers(given)
+    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack
+    shown = [repr(frame.locals) for frame in frames if "tests" not in frame.filename]
+    assert shown
+    assert not any("s3cret" in text for text in (str(caught.value), *shown))
+
+
+NO_NAMES = ["", "X Key", " X-Key", "X-Key:", "X\nY", "X\n", "\u00e9", "\u20ac", "X\0"]
+
+
+@pytest.mark.parametrize("value", ["7", None], ids=repr)
+@pytest.mark.parametrize("name", NO_NAMES, ids=repr)
+def test_what_no_header_can_be_called_is_refused_by_its_name(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match="no header can have the name") as caught:
+        merged_headers({name: value})
+    assert str(caught.value).endswith(repr(name))
+
+
+@pytest.mark.parametrize("name", [b"X-Key", 7, None], ids=repr)
+def test_the_name_of_a_header_is_text(name: Any) -> None:
+    with pytest.raises(TypeError, match="the name of a header must be a str, not"):
+        merged_headers({name: "7"})
 
 
 # --- one call ---------------------------------------------------------------
@@ -273,7 +291,10 @@ def test_what_no_header_can_hold_is_refused_and_not_shown(
 
 def test_a_call_is_sent_with_all_that_is_configured() -> None:
     made = settings(
-        base_url=LOCAL, api_key=SECRET, headers={"X-Trace": "7"}, query={"api-version": "1"}
+        base_url=LOCAL,
+        api_key=SECRET,
+        default_headers={"X-Trace": "7"},
+        default_query={"api-version": "1"},
     )
     request = made.request("POST", "/chat/completions", b"{}")
     assert request.method == "POST"
@@ -288,6 +309,35 @@ def test_a_call_is_sent_with_all_that_is_configured() -> None:
         "User-Agent": f"rawllm/{__version__}",
         "X-Trace": "7",
     }
+
+
+def test_a_request_shows_no_secret() -> None:
+    made = settings(base_url=LOCAL, api_key=SECRET, default_headers={"X-Api-Key": SECRET})
+    request = made.request("GET", f"/x?key={SECRET}", SECRET.encode())
+    assert request.url == f"{LOCAL}/x?key={SECRET}"
+    assert repr(request) == f"<GET {LOCAL}/x?key=***>"
+    assert repr(request.url) == f"'{LOCAL}/x?key=***'"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "http://there:1\\@localhost:8000/v1/x?key=s3cret",
+        "http://there @localhost:8000/v1/x",
+        "http://[::1/x",
+        "http://localhost:port/x",
+        "http:///x",
+    ],
+)
+def test_an_address_that_is_none_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="no address that can be asked") as caught:
+        settings(base_url=LOCAL, api_key=SECRET).request("GET", Place(path), None)
+    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack
+    assert "s3cret" not in str(caught.value)
+    assert not any(
+        "s3cret" in str(frame.locals) for frame in frames if "tests" not in frame.filename
+    )
+    assert caught.value.__context__ is None
 
 
 def test_a_stream_is_asked_for_as_one_and_not_compressed() -> None:
@@ -306,7 +356,9 @@ def test_without_a_body_there_is_no_content_type() -> None:
 
 def test_a_calls_own_headers_and_parameters_win() -> None:
     made = settings(
-        base_url=LOCAL, headers={"X-Trace": "7", "X-B": "1"}, query={"a": "1", "b": "2"}
+        base_url=LOCAL,
+        default_headers={"X-Trace": "7", "X-B": "1"},
+        default_query={"a": "1", "b": "2"},
     )
     request = made.request(
         "GET", "/x", None, extra_headers={"x-trace": "8", "X-B": omit}, extra_query={"a": "3"}
@@ -337,14 +389,15 @@ def test_no_secret_goes_to_another_origin(path: str, ours: bool) -> None:
     made = settings(
         base_url=LOGGED_IN,
         api_key=SECRET,
-        headers={"X-Api-Key": SECRET, "X-Trace": "7"},
-        query={"key": SECRET, "a": "1"},
+        default_headers={"X-Api-Key": SECRET, "X-Trace": "7"},
+        default_query={"key": SECRET, "sig": [SECRET, SECRET], "a": "1"},
     )
     request = made.request("GET", path, None)
     assert (request.key.reveal(), request.login.reveal()) == (
         (SECRET, "me:pass") if ours else ("", "")
     )
     assert ("X-Api-Key" in request.headers, "key" in request.query) == (ours, ours)
+    assert ("sig" in request.query) is ours
     assert (request.headers["X-Trace"], request.query["a"]) == ("7", "1")
 
 
@@ -369,6 +422,21 @@ def test_what_the_texts_of_errors_know_of_a_call() -> None:
     asked = settings(base_url=LOCAL).call("GET", f"{LOCAL}/x?key=s3cret", "tiny")
     assert (asked.method, asked.url) == ("GET", f"{LOCAL}/x?key=***")
     assert (asked.base_url, asked.model, asked.key) == (LOCAL, "tiny", "no key")
+
+
+def test_options_of_the_call_are_taken_out_of_its_parameters() -> None:
+    params: dict[str, Any] = {"timeout": None, "top_k": 1, "extra_headers": {}, "deadline": 2}
+    options = take_options(params)
+    assert options == {"extra_headers": {}, "timeout": None, "deadline": 2}
+    assert type(options["extra_headers"]) is Guarded
+    assert params == {"top_k": 1}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_each_option_of_the_call(name: str) -> None:
+    params: dict[str, Any] = {name: {"a": "b"}}
+    assert take_options(params) == {name: {"a": "b"}}
+    assert params == {}
 
 
 # --- limits -----------------------------------------------------------------
@@ -497,7 +565,7 @@ def test_what_is_no_such_number_is_refused(
 
 @pytest.mark.parametrize("removed", [omit, None])
 def test_a_default_header_may_leave_the_key_out(removed: Any) -> None:
-    made = settings({"OPENAI_API_KEY": "sk-env"}, headers=Guarded({"authorization": removed}))
+    made = settings({"OPENAI_API_KEY": "sk-env"}, default_headers={"authorization": removed})
     sent = made.request("GET", "/models", None)
     assert not sent.key
     assert not sent.login

@@ -580,6 +580,13 @@ def test_what_is_no_stream_names_the_url_and_the_likely_mistake(
     assert body.decode().strip()[:100] in caught.value.message
 
 
+def test_prompts_whose_answers_are_mixed_are_an_error() -> None:
+    mixed = [{"choices": [{"index": 0, "text": t, "finish_reason": f}]} for t, f in PIECES]
+    with serve(stream(*mixed, "[DONE]")) as server, rawllm.Client(server.url) as client:
+        with pytest.raises(rawllm.IncompleteStreamError, match="1 of 2 choices"):
+            list(client.completions.create(model="m", prompt=["x", "y"], stream=True))
+
+
 def test_a_stream_without_a_content_type_is_still_a_stream() -> None:
     script = [head(transfer_encoding="chunked"), *(chunk(event(e)) for e in EVENTS), LAST_CHUNK]
     with serve(script) as server:

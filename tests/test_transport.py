@@ -96,7 +96,12 @@ def test_a_forked_process_has_connections_of_its_own() -> None:
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_process_leaves_its_parents_stream_alone() -> None:
     gate = threading.Event()
-    script = [STREAM_HEAD, chunk(event(EVENTS[1])), gate, *(chunk(event(e)) for e in EVENTS[2:])]
+    script: Script = [
+        STREAM_HEAD,
+        chunk(event(EVENTS[1])),
+        gate,
+        *(chunk(event(e)) for e in EVENTS[2:]),
+    ]
     with serve([*script, LAST_CHUNK]) as server, rawllm.Client(server.url) as client:
         answered = client.chat.completions.create(model="m", messages="x", stream=True)
         next(answered)
@@ -283,7 +288,7 @@ def test_any_other_redirect_is_an_error_that_names_the_location(
 
 
 def test_a_redirects_body_is_not_read_without_bound() -> None:
-    endless = [head(302, "1.0", location="/v2"), *[b"x" * 1_000_000] * 100, End.HOLD]
+    endless: Script = [head(302, "1.0", location="/v2"), *[b"x" * 1_000_000] * 100, End.HOLD]
     with serve(endless) as server:
         with pytest.raises(rawllm.APIStatusError, match="redirects to") as caught:
             chat(server, api_key=KEY)
@@ -498,7 +503,7 @@ def test_limits_hold_with_a_callers_session() -> None:
 
 def test_streams_of_a_callers_session_reuse_its_connection_and_end_at_a_limit() -> None:
     event_stream = stream(*EVENTS)
-    started = [STREAM_HEAD, chunk(event(EVENTS[1])), End.HOLD]
+    started: Script = [STREAM_HEAD, chunk(event(EVENTS[1])), End.HOLD]
     with serve(event_stream, event_stream, started) as server, requests.Session() as session:
         client = rawllm.Client(server.url, session=session)
         for _ in range(2):

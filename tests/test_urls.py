@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 import pytest
 
 from rawllm import urls
@@ -11,6 +13,7 @@ from rawllm.urls import (
     is_secret,
     joined,
     origin,
+    refused,
     repaired,
     shown,
     without_login,
@@ -99,6 +102,18 @@ def test_what_is_repaired_needs_no_repair(meant: str) -> None:
         "/v1",
         "?x=1",
         "http://a\u2100b/v1",
+        # a scheme that lacks something is no host
+        "http:/localhost:1234/v1",
+        "http//localhost:1",
+        "https:api.example.org/v1",
+        "http:",
+        "localhost:/v1",
+        # a host that two readers would not agree on
+        "http://127.0.0.1:1\\@127.0.0.1:2/v1",
+        "http://\\127.0.0.1/v1",
+        "http:\\\\localhost:1234\\v1",
+        "http://local\0host/v1",
+        "http://localhost\x7f/v1",
     ],
     ids=repr,
 )
@@ -120,6 +135,9 @@ def test_what_is_no_address_is_refused_with_one_that_is(given: str) -> None:
         "ftp://localhost/v1?api_key=s3cret",
         "http://[::1/v1?api_key=s3cret",
         "ftp://localhost/v1#s3cret",
+        "http://me:s3cret",  # what is left of a password with a question mark
+        "me:s3cret",
+        "http://me\\:s3cret@localhost",
     ],
 )
 def test_a_refused_address_shows_no_secret(given: str) -> None:
@@ -127,6 +145,25 @@ def test_a_refused_address_shows_no_secret(given: str) -> None:
         repaired(given)
     assert "s3cret" not in str(caught.value)
     assert caught.value.__context__ is None
+    told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert "s3cret" not in str([frame.locals for frame in told.stack][1:])
+
+
+#: name: (address, what of it can be shown)
+REFUSED: dict[str, tuple[str, str]] = {
+    "as it was typed": (" http:/localhost:1234/v1", "http:/localhost:1234/v1"),
+    "a port": ("ftp://localhost:99999/v1", "ftp://localhost:99999/v1"),
+    "what is no port": ("localhost:s3cret/v1", "localhost:***/v1"),
+    "the same with a scheme": ("http://localhost:s3cret?a=1", "http://localhost:***?a=1"),
+    "an IPv6 address": ("http://[::1/v1", "http://[::1/v1"),
+    "a login": ("http://me:s3/cret@localhost:x", "localhost:***"),
+    "a key": ("ftp://localhost?key=s3cret", "ftp://localhost?key=***"),
+}
+
+
+@pytest.mark.parametrize(("given", "left"), REFUSED.values(), ids=REFUSED)
+def test_what_may_be_a_password_is_not_in_a_refusal(given: str, left: str) -> None:
+    assert refused(given) == left
 
 
 # --- joined -----------------------------------------------------------------
@@ -193,10 +230,37 @@ def test_two_origins(url: str, other: str) -> None:
         ("https://API.openai.com/v1", "https://api.openai.com:443"),
         ("http://[::1]/v1", "http://[::1]:80"),
         ("ws://host/", "ws://host:"),
+        ("http://host/a\\b c", "http://host:80"),
+        ("http://host?a\\b c", "http://host:80"),
     ],
 )
 def test_an_origin_is_scheme_host_and_port(url: str, written: str) -> None:
     assert origin(url) == written
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://evil:1\\@good:2/v1",
+        "http://good\\.evil/",
+        "//evil\\@good/",
+        "http://ev il@good/",
+        "http://evil\t@good/",
+        "http://evil\n@good/",
+        "http://go\rod/",
+        "http://good\0/",
+        "http://good\x7f/",
+        "http://good\x85/",
+        "http://good\u3000/",
+        "http:///v1",
+        "/v1",
+        "",
+    ],
+    ids=repr,
+)
+def test_an_address_of_which_two_readers_may_see_two_hosts_has_no_origin(url: str) -> None:
+    with pytest.raises(ValueError, match="more than one reading"):
+        origin(url)
 
 
 # --- this machine -----------------------------------------------------------
@@ -257,7 +321,12 @@ SHOWN: dict[str, tuple[str, str]] = {
     "a fragment": ("http://h/v1#access_token=s3cret", "http://h/v1"),
     "blanks around": (" http://h/v1\n", "http://h/v1"),
     "what cannot be taken apart": ("http://[::1/v1", "http://[::1/v1"),
-    "nor its secrets": ("http://me:s3cret@[::1/v1?key=s3cret", "[::1/v1"),
+    "nor its secrets": ("http://me:s3cret@[::1/v1?key=s3cret", "http://[::1/v1?key=***"),
+    "a scheme with one slash": ("http:/h:1/v1", "http:/h:1/v1"),
+    "a path": ("/v1/files?key=s3cret#s3cret", "/v1/files?key=***"),
+    "an @ in the path": ("http://h/@me?key=s3cret", "http://h/@me?key=***"),
+    "line breaks": ("http://h/a\r\nb\0", "http://h/ab"),
+    "a backslash before an @": ("http://s3cret\\@h/v1", "http://\\h/v1"),
 }
 
 
@@ -306,6 +375,11 @@ REDIRECTS: dict[str, tuple[str, str | None]] = {
     "nowhere": ("", None),
     "a bracket that does not close": ("http://[", None),
     "a port that is no number": ("http://h:x/", None),
+    "a user": ("http://me:pass@h:1/x", "http://me:pass@h:1/x"),
+    "a backslash": ("http://there:1\\@h:1/v1/x", None),
+    "a backslash without a scheme": ("//there:1\\@h:1/v1/x", None),
+    "a backslash in the path": ("/\\there/x", "http://h:1/\\there/x"),
+    "a blank": ("http://there @h:1/x", None),
 }
 
 
@@ -329,6 +403,8 @@ LOGINS: dict[str, tuple[str, str, str]] = {
     "an @ in the query": ("http://h?a=b@c", "http://h?a=b@c", ""),
     "IPv6": ("http://me:pass@[::1]:1/v1", "http://[::1]:1/v1", "me:pass"),
     "what cannot be taken apart": ("http://me:pass@[::1/v1", "http://[::1/v1", "me:pass"),
+    "a backslash in it": ("http://me\\@h/v1", "http://\\h/v1", "me\\"),
+    "a quoted backslash": ("http://me:p%5C@h/v1", "http://h/v1", "me:p\\"),
     "nothing": ("", "", ""),
 }
 

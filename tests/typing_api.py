@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from typing_extensions import assert_type
 
@@ -19,11 +20,13 @@ from rawllm import (
     Model,
     ModelDeleted,
     ModelList,
+    NotGiven,
     OpenAI,
     RawResponse,
     ToolCall,
     ToolCallDelta,
     Usage,
+    not_given,
 )
 
 
@@ -84,6 +87,24 @@ def other_resources(client: OpenAI) -> None:
     assert_type(client.models.with_raw_response.list(), RawResponse[ModelList])
     assert_type(client.models.with_raw_response.list().parse(), ModelList)
     assert_type(client.with_options(timeout=5), OpenAI)
+
+
+def what_a_port_looks_for(client: OpenAI) -> None:
+    raw = client.with_raw_response
+    assert_type(raw.chat.completions.create(model="m", messages="x"), RawResponse[Any])
+    assert_type(raw.completions.create(model="m", prompt="x"), RawResponse[Any])
+    vectors = raw.embeddings.create(model="m", input="x")
+    assert_type(vectors, RawResponse[CreateEmbeddingResponse])
+    assert_type(raw.models.list(), RawResponse[ModelList])
+    assert_type(raw.delete("/x"), RawResponse[Any])
+    assert_type(client.delete("/x"), Any)
+    assert_type(client.organization, str | None)
+    assert_type(client.project, str | None)
+    assert_type(client.default_headers, dict[str, str])
+    assert_type(client.default_query, dict[str, Any])
+    given: str | NotGiven = not_given
+    assert_type(not_given, NotGiven)
+    client.chat("m", "x", user=given)
 
 
 def errors(error: rawllm.APIStatusError, limit: rawllm.RateLimitError) -> None:
