@@ -101,7 +101,7 @@ class Watch:
             self._socket = None
             self._end_thread()
 
-    def shut(self) -> bool:
+    def shut(self, *, by_limit: bool = False) -> bool:
         """End whatever waits for the socket, in whichever thread, and let the server know.
 
         False if there is no socket to shut.
@@ -110,6 +110,8 @@ class Watch:
             sock = self._socket() if self._socket is not None else None
             # A forked process shares the socket, and must leave it to its parent.
             if sock is not None and self._pid == os.getpid():
+                # Said first, for the reader wakes up as soon as the socket is shut.
+                self.ended = self.ended or by_limit
                 with contextlib.suppress(OSError):  # it is closed already
                     # Not the TLS socket's own: it would also drop the TLS state
                     # that another thread may be reading through.
@@ -134,7 +136,7 @@ class Watch:
     def _look(self) -> float | None:
         """Shut the socket if a limit has passed; seconds until the next look, `None` for none."""
         if self.passed() is not None:
-            self.ended = self.shut() or self.ended
+            self.shut(by_limit=True)
             return None
         # A limit that is set while the thread sleeps ends no sooner than `_idle` from then.
         waits = [wait for wait in (self.left(), self._idle) if wait is not None]

@@ -27,7 +27,7 @@ from rawllm import connections, envelopes, errors, failures, retries, urls
 from rawllm.connections import TROUBLE, wire
 from rawllm.deadlines import Watch
 from rawllm.envelopes import Envelope
-from rawllm.keys import Guarded, Key
+from rawllm.keys import Guarded, Key, Proxies
 from rawllm.replies import Reply
 from rawllm.settings import Limits, Request
 
@@ -58,8 +58,9 @@ class Transport:
         self._verify = verify
         self._cert = cert
         self._sleep = sleep
-        self._known_proxies: dict[str, dict[str, str]] = {}
-        self._own = (_Session(), os.getpid())
+        self._known_proxies: dict[str, Proxies] = {}
+        #: By process, for after a fork the sockets are the parent's.
+        self._own = {os.getpid(): _Session()}
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -162,15 +163,12 @@ class Transport:
         return Reply(response, call, watch)
 
     def _session(self) -> requests.Session:
-        """The caller's session, or ours: a new one after a fork, whose sockets are the parent's."""
+        """The caller's session, or this process's own."""
         if self._given is not None:
             return self._given
-        session, pid = self._own
-        if pid != os.getpid():
-            # Without a lock, which another thread may have held at the fork.
-            session = _Session()
-            self._own = (session, os.getpid())
-        return session
+        # Without a lock, which another thread may have held at the fork.
+        pid = os.getpid()
+        return self._own.get(pid) or self._own.setdefault(pid, _Session())
 
     def _settings(self, session: requests.Session, url: str) -> dict[str, Any]:
         if session is self._given:
@@ -194,7 +192,9 @@ class Transport:
         place = urls.origin(url)
         if place not in self._known_proxies:
             local = urls.is_loopback(urlsplit(url).hostname or "")
-            self._known_proxies[place] = {} if local else requests.utils.get_environ_proxies(url)
+            self._known_proxies[place] = Proxies(
+                {} if local else requests.utils.get_environ_proxies(url)
+            )
         return self._known_proxies[place]
 
 

@@ -11,11 +11,17 @@ import enum
 import json
 import select
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
+
+TLS = Path(__file__).parent / "tls"
+#: The file of the authority that has signed the server's certificate: itself.
+AUTHORITY = str(TLS / "authority.pem")
 
 PATIENCE = 10.0  # seconds until a wait in a test is a failure
 
@@ -45,9 +51,12 @@ class Seen(NamedTuple):
 
 
 class Server:
-    def __init__(self, scripts: Sequence[Script], slow: threading.Event | None = None) -> None:
+    def __init__(
+        self, scripts: Sequence[Script], *, slow: threading.Event | None = None, tls: bool = False
+    ) -> None:
         self.scripts = list(scripts)
         self._slow = slow
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
@@ -57,7 +66,7 @@ class Server:
         #: Set when a client left while the server was holding, or still sending.
         self.left = threading.Event()
         self.port: int = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}/v1"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}/v1"
         self._start(self._accept)
 
     def _start(self, target: Any, *args: Any) -> None:
@@ -81,10 +90,13 @@ class Server:
             self._start(self._serve, connection, number)
             number += 1
 
-    def _serve(self, connection: socket.socket, number: int) -> None:
+    def _serve(self, plain: socket.socket, number: int) -> None:
+        connection = plain
         try:
             if self._slow is not None:
                 self._slow.wait(PATIENCE)
+            if self._tls:
+                connection = _tls_context().wrap_socket(connection, server_side=True)
             with connection, connection.makefile("rb") as reader:
                 while (request := _read_request(reader, number)) is not None:
                     with self._lock:
@@ -96,7 +108,7 @@ class Server:
             self.left.set()
         finally:
             with self._lock:
-                self._sockets.discard(connection)
+                self._sockets.discard(plain)
 
     def _play(self, connection: socket.socket, script: Script) -> bool:
         for step in script:
@@ -133,17 +145,26 @@ class Server:
 
 
 @contextmanager
-def serve(*scripts: Script | bytes, slow: threading.Event | None = None) -> Iterator[Server]:
+def serve(
+    *scripts: Script | bytes, slow: threading.Event | None = None, tls: bool = False
+) -> Iterator[Server]:
     """A server that plays `scripts`; plain bytes are a script of one step.
 
-    It reads nothing before `slow` is set.
+    It reads nothing before `slow` is set. With `tls` its certificate is good
+    for localhost and 127.0.0.1, and to be trusted by `AUTHORITY`.
     """
     played = [[script] if isinstance(script, bytes) else script for script in scripts]
-    server = Server(played, slow)
+    server = Server(played, slow=slow, tls=tls)
     try:
         yield server
     finally:
         server.close()
+
+
+def _tls_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(TLS / "server.pem")
+    return context
 
 
 def _read_request(reader: Any, number: int) -> Seen | None:

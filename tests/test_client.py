@@ -69,6 +69,12 @@ def test_a_stream_is_not_read_when_the_call_returns() -> None:
             client.chat("m", "x", idle_timeout=1)
 
 
+def test_options_that_no_call_has_are_named() -> None:
+    client = rawllm.Client("localhost")
+    with pytest.raises(TypeError, match=r"^unknown options: after, limit; JSON goes into body="):
+        client.models.list(limit=3, after="a")
+
+
 def test_without_arguments_it_is_openais() -> None:
     client = rawllm.Client()
     assert client.base_url == "https://api.openai.com/v1"

@@ -16,7 +16,7 @@ import urllib3
 from rawllm import connections, retries
 from rawllm.connections import wire
 from rawllm.deadlines import Watch
-from tests.servers import CHAT, PATIENCE, End, answer, serve
+from tests.servers import AUTHORITY, CHAT, PATIENCE, End, Script, answer, serve
 
 POOL = urllib3.HTTPConnectionPool("localhost")
 CONNECTION = urllib3.connection.HTTPConnection("localhost")
@@ -196,6 +196,75 @@ def test_every_address_of_a_host_is_tried(pools: urllib3.PoolManager) -> None:
         wire.start(None)
         # Where the first address of this name is ::1, nothing listens there.
         assert pools.request("GET", f"http://localhost:{server.port}/").status == 200
+
+
+def test_a_name_that_is_not_known_is_a_failure_of_its_own(pools: urllib3.PoolManager) -> None:
+    wire.start(None)
+    with pytest.raises(U.NameResolutionError):
+        pools.request("GET", "http://nothing.invalid/")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_refused_connection_is_no_slow_one(pools: urllib3.PoolManager, scheme: str) -> None:
+    wire.start(None)
+    with pytest.raises(U.NewConnectionError) as caught:
+        pools.request("GET", f"{scheme}://127.0.0.1:9/")
+    assert connections.event(caught.value) == "refused"
+
+
+def test_tls_is_under_the_watch_during_and_after_the_handshake() -> None:
+    with serve(answer(CHAT), [End.HOLD], tls=True) as server:
+        with urllib3.PoolManager(retries=False, ca_certs=AUTHORITY) as manager:
+            manager.pool_classes_by_scheme = connections.POOLS
+            wire.start(Watch())
+            assert manager.request("GET", server.url).status == 200
+            watch = Watch(deadline=0.05)
+            wire.start(watch)
+            with pytest.raises(U.HTTPError):
+                manager.request("GET", server.url, timeout=PATIENCE)
+            assert watch.passed() == "deadline"
+            assert wire.reused
+
+
+@pytest.mark.parametrize("said", [b"", b"\x16\x03\x03\x00\x7a\x02"], ids=["silence", "a piece"])
+def test_a_handshake_ends_at_a_limit(said: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, urllib3.PoolManager() as manager:
+        manager.pool_classes_by_scheme = connections.POOLS
+        threading.Thread(target=lambda: accepted(listener, said), daemon=True).start()
+        watch = Watch(deadline=0.05)
+        wire.start(watch)
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+        with pytest.raises(U.HTTPError):
+            manager.request("GET", url, timeout=PATIENCE, retries=False)
+        assert watch.ended
+
+
+def accepted(listener: socket.socket, said: bytes) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.sendall(said)
+        while connection.recv(4096):
+            pass
+
+
+TUNNELS: dict[str, tuple[float | None, Script]] = {
+    "the proxy refuses": (None, [b"HTTP/1.1 502 Bad Gateway\r\n\r\n", End.FIN]),
+    "the proxy is slow": (0.05, [b"HTTP/1.1 200 OK\r\nX: y\r\n", End.HOLD]),
+    "the server leaves": (PATIENCE, [b"HTTP/1.1 200 OK\r\n\r\n", End.FIN]),
+}
+
+
+@pytest.mark.parametrize(("deadline", "script"), TUNNELS.values(), ids=TUNNELS)
+def test_a_proxys_tunnel_ends(deadline: float | None, script: Script) -> None:
+    with serve(script) as server:
+        with urllib3.ProxyManager(f"http://127.0.0.1:{server.port}", retries=False) as manager:
+            manager.pool_classes_by_scheme = connections.POOLS
+            watch = Watch(deadline=deadline)
+            wire.start(watch)
+            with pytest.raises(U.HTTPError):
+                manager.request("GET", "https://llm.test/", timeout=PATIENCE)
+            assert watch.ended is (deadline == 0.05)
+            watch.stop()
 
 
 def test_all_addresses_together_have_the_time_to_connect(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -109,6 +110,41 @@ def test_an_idle_limit_set_while_the_thread_sleeps_holds(pair: Pair) -> None:
     assert pair[0].recv(1) == b""
     assert watch.passed() == "idle_timeout"
     watch.stop()
+
+
+@pytest.mark.parametrize("deadline", [None, PATIENCE * 9], ids=["no limit before", "a longer one"])
+def test_what_is_hurried_ends_soon(pair: Pair, deadline: float | None) -> None:
+    watch = Watch(deadline=deadline)
+    watch.attach(pair[0])
+    watch.hurry(0.02)
+    assert pair[0].recv(1) == b""
+    assert watch.passed() == "deadline"
+
+
+def test_what_is_hurried_without_a_socket_needs_no_thread() -> None:
+    before = threading.active_count()
+    Watch().hurry(PATIENCE)
+    assert threading.active_count() == before
+
+
+def test_it_is_known_whether_a_limit_ended_something(pair: Pair, clock: Clock) -> None:
+    watch = Watch(deadline=1.0, clock=clock)
+    clock.now += 2.0
+    assert watch.passed() == "deadline"
+    assert not watch.ended
+    watch.attach(pair[0])
+    assert watch.ended
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_process_leaves_the_socket_to_its_parent(pair: Pair) -> None:
+    watch = Watch()
+    watch.attach(pair[0])
+    if os.fork() == 0:
+        watch.shut()
+        os._exit(0)
+    os.wait()
+    assert not is_shut(pair[0])
 
 
 def test_a_socket_attached_too_late_is_shut_at_once(pair: Pair, clock: Clock) -> None:

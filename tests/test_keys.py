@@ -90,6 +90,20 @@ def test_a_key_has_no_attributes_to_print() -> None:
     assert not hasattr(Key(SECRET), "__dict__")
 
 
+@pytest.mark.parametrize(
+    ("key", "text", "left"),
+    [
+        (SECRET, f"no such key: {SECRET}, {SECRET}!", "no such key: ***, ***!"),
+        (SECRET, "no such key: sk-s3cre", "no such key: sk-s3cre"),
+        ("dummy", "a dummy key", "a dummy key"),
+        (None, "no key", "no key"),
+    ],
+    ids=["its echo", "a part of it", "a dummy", "none"],
+)
+def test_a_key_is_hidden_in_what_a_server_says(key: str | None, text: str, left: str) -> None:
+    assert Key(key).hidden_in(text) == left
+
+
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_a_pickle_holds_no_key(protocol: int) -> None:
     pickled = pickle.dumps(Key(SECRET), protocol)

@@ -21,6 +21,7 @@ import rawllm
 from rawllm import retries
 from rawllm.transport import Transport
 from tests.servers import (
+    AUTHORITY,
     CHAT,
     EVENTS,
     LAST_CHUNK,
@@ -565,6 +566,34 @@ def test_a_call_within_its_limits_leaves_no_thread() -> None:
 
 
 # --- TLS and proxies --------------------------------------------------------
+
+
+def test_tls_is_spoken_and_the_certificate_checked() -> None:
+    with serve(answer(CHAT), stream(*EVENTS), answer(CHAT), tls=True) as server:
+        with rawllm.Client(server.url, KEY, verify=AUTHORITY) as client:
+            assert client.chat("m", "x", deadline=PATIENCE) == "Hello there!"
+            assert "".join(client.chat("m", "x", stream=True)) == "Hello there!"
+            assert client.chat("m", "x") == "Hello there!"
+        assert [request.connection for request in server.requests] == [0, 0, 0]
+    with serve(answer(CHAT), tls=True) as server, rawllm.Client(server.url, KEY) as client:
+        with pytest.raises(
+            rawllm.APIConnectionError, match=r"give its authority's file as verify="
+        ):
+            client.chat("m", "x")
+        assert server.requests == []
+
+
+def test_a_stream_over_tls_is_closed_and_cut_like_any_other() -> None:
+    started: Script = [STREAM_HEAD, chunk(event(EVENTS[1])), End.HOLD]
+    with serve(started, started, [*started[:-1], End.FIN], tls=True) as server:
+        with rawllm.Client(server.url, verify=AUTHORITY) as client:
+            for _ in client.chat("m", "x", stream=True):
+                break
+            assert server.left.wait(PATIENCE)
+            for limit in ({"idle_timeout": 0.05}, {}):
+                with pytest.raises(rawllm.IncompleteStreamError) as caught:
+                    list(client.chat("m", "x", stream=True, **limit))
+                assert caught.value.partial.choices[0].message.content == "Hello"
 
 
 def test_a_server_without_tls_is_told_from_one_that_fails() -> None:

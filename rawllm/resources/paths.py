@@ -1,4 +1,4 @@
-"""Any path: `client.get`, `client.post`, `client.request`, for what has no resource."""
+"""Any path: `client.get`, `client.post`, ... for what has no resource; and `with_raw_response`."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
