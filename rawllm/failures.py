@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import requests
 
-_MOST = 1000  # characters of a server's words: an error is to be read, not stored
+_MOST = 1600  # characters of a server's words: an error is to be read, not stored
 
 
 class Call(NamedTuple):
@@ -127,7 +127,7 @@ def _status_hint(
         location = headers["Location"]
         with contextlib.suppress(ValueError):  # it cannot be taken apart
             location = urljoin(call.url, location)
-        return call.hint("redirect", location=_short(urls.shown(location)))
+        return call.hint("redirect", location=_short(urls.shown(location), 300))
     base_path = urlsplit(call.base_url).path
     path = urlsplit(call.url).path.removeprefix(base_path)
     situation = hints.situation(code, found, path=path, base_path=base_path)
@@ -199,5 +199,5 @@ def _fields(response: "requests.Response", found: envelopes.Envelope) -> dict[st
     }
 
 
-def _short(words: str) -> str:
-    return words if len(words) <= _MOST else f"{words[:_MOST]}…"
+def _short(words: str, most: int = _MOST) -> str:
+    return words if len(words) <= most else f"{words[:most]}…"
