@@ -23,6 +23,9 @@ TLS = Path(__file__).parent / "tls"
 #: The file of the authority that has signed the server's certificate: itself.
 AUTHORITY = str(TLS / "authority.pem")
 
+#: The base URL of the mocks, which nothing listens on.
+BASE = "http://localhost/v1"
+
 PATIENCE = 10.0  # seconds until a wait in a test is a failure
 
 

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import responses
 
 import rawllm
-from tests.servers import CHAT, EVENTS, answer, serve, stream
-
-BASE = "http://localhost/v1"
-
-
-@pytest.fixture
-def client() -> Iterator[rawllm.Client]:
-    with rawllm.Client(BASE, "sk-1", max_retries=0) as client:
-        yield client
-
-
-@pytest.fixture
-def mock() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock() as mock:
-        yield mock
+from tests.servers import BASE, CHAT, EVENTS, answer, serve, stream
 
 
 def test_a_raw_response_has_status_headers_and_bytes(mock: Any, client: rawllm.Client) -> None:

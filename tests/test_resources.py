@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,25 +10,12 @@ import responses
 
 import rawllm
 from rawllm import NOT_GIVEN, omit
-from tests.servers import CHAT, EVENTS, serve, stream
+from tests.servers import BASE, CHAT, EVENTS, serve, stream
 
-BASE = "http://localhost/v1"
 TEXT = {
     "object": "text_completion",
     "choices": [{"index": 0, "text": " there", "finish_reason": "stop"}],
 }
-
-
-@pytest.fixture
-def client() -> Iterator[rawllm.Client]:
-    with rawllm.Client(BASE, "sk-1", max_retries=0) as client:
-        yield client
-
-
-@pytest.fixture
-def mock() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock() as mock:
-        yield mock
 
 
 def sent(mock: responses.RequestsMock) -> Any:
