@@ -1,0 +1,299 @@
+"""requests, as it is used here: a request made ready, sent once, answered.
+
+The only file that imports it. What is left out: what is sent (`settings.py`),
+what is tried again (`transport.py`) and what the answer means (`replies.py`).
+"""
+
+import contextlib
+import os
+from base64 import b64encode
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import requests
+import requests.adapters
+import requests.auth
+import requests.hooks
+import urllib3
+
+from rawllm import connections, urls
+from rawllm.keys import Key, Proxies
+from rawllm.settings import Request
+
+#: How long to connect and to read, in seconds.
+Timeouts = tuple[float | None, float | None]
+
+#: What requests says of a proxy that it cannot use.
+PROXY_TROUBLE = (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidSchema)
+
+_CONNECTIONS = 128  # kept for reuse; more may be open at a time
+_MOST_READY = 64  # requests of which all but the body is kept
+
+
+class Prepared(NamedTuple):
+    """A request as it is sent and as it may be shown, and with what settings it is sent."""
+
+    sent: requests.PreparedRequest
+    shown: requests.PreparedRequest
+    settings: dict[str, Any]
+
+
+class OwnSession:
+    """Our connections: nothing of the environment but its proxies and authorities.
+
+    Preparing a request costs requests more than sending it; requests that
+    differ in nothing but their body are prepared once.
+    """
+
+    def __init__(
+        self,
+        proxies: dict[str, str] | None = None,
+        verify: bool | str | None = None,
+        cert: str | tuple[str, str] | None = None,
+    ) -> None:
+        self._session = _Session()
+        self._proxies = proxies
+        self._verify = verify
+        self._cert = cert
+        self._known_proxies: dict[str, Proxies] = {}
+        self._ready: dict[tuple[Any, ...], Prepared] = {}
+
+    def prepare(self, request: Request) -> Prepared:
+        """All that is needed to send `request`.
+
+        Raises `ValueError` for an address that requests cannot make sense of.
+        """
+        ready = self._ready_for(request)
+        settings = ready.settings
+        if settings["proxies"] or request.url.lower().startswith("https:"):
+            settings = settings | {"verify": self._authorities()}
+        return Prepared(
+            _with_body(ready.sent, request.body), _with_body(ready.shown, request.body), settings
+        )
+
+    def send(self, prepared: Prepared, timeouts: Timeouts) -> requests.Response:
+        """The answer, its body unread. Raises what requests, urllib3 and http.client do."""
+        # A session's own `send` would look for redirects and cookies. Mocks
+        # take the place of the adapter, or of its `send`.
+        adapter = self._session.get_adapter(prepared.sent.url or "")
+        response = adapter.send(prepared.sent, timeout=timeouts, **prepared.settings)
+        response.request = prepared.shown
+        return response
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._session.close()
+
+    def _ready_for(self, request: Request) -> Prepared:
+        """What all requests share that differ from this one in nothing but their body."""
+        if request.query:
+            return self._make_ready(request)
+        bare = request.body is None
+        who = (request.method, request.url, bare, request.key, request.login)
+        known = (*who, *request.headers.items())
+        ready = self._ready.get(known)
+        if ready is None:
+            if len(self._ready) >= _MOST_READY:
+                self._ready.clear()
+            ready = self._ready[known] = self._make_ready(request)
+        return ready
+
+    def _make_ready(self, request: Request) -> Prepared:
+        prepared = _prepared(self._session, request, _Auth(request.key, request.login))
+        proxies = self._proxies_for(request.url)
+        settings = {"stream": True, "cert": self._cert, "proxies": proxies}
+        return Prepared(prepared, without_secrets(prepared), settings)
+
+    def _authorities(self) -> bool | str:
+        if self._verify is not None:
+            return self._verify
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+        return bundle or True
+
+    def _proxies_for(self, url: str) -> Proxies:
+        """The proxies of the environment, read once an origin; none on this machine."""
+        if self._proxies is not None:
+            return Proxies(self._proxies)
+        place = urls.origin(url)
+        if place not in self._known_proxies:
+            local = urls.is_loopback(urlsplit(url).hostname or "")
+            self._known_proxies[place] = Proxies(
+                {} if local else requests.utils.get_environ_proxies(url)
+            )
+        return self._known_proxies[place]
+
+
+class CallersSession:
+    """A session of the caller's, which keeps its own rules: proxies, netrc, cookies, auth."""
+
+    def __init__(
+        self,
+        session: requests.Session,
+        proxies: dict[str, str] | None = None,
+        verify: bool | str | None = None,
+        cert: str | tuple[str, str] | None = None,
+    ) -> None:
+        self._session = session
+        self._proxies = proxies
+        self._verify = verify
+        self._cert = cert
+
+    def prepare(self, request: Request) -> Prepared:
+        """All that is needed to send `request`.
+
+        Raises `ValueError` for an address that requests cannot make sense of.
+        """
+        session = self._session
+        # It keeps its own auth; without a key from us, its netrc too.
+        yields = session.auth or not (request.key or request.login)
+        auth = None if yields else _Auth(request.key, request.login)
+        prepared = _prepared(session, request, auth)
+        settings = session.merge_environment_settings(
+            request.url,
+            proxies=self._proxies or {},
+            stream=True,
+            verify=self._verify,
+            cert=self._cert,
+        )
+        return Prepared(prepared, without_secrets(prepared), dict(settings))
+
+    def send(self, prepared: Prepared, timeouts: Timeouts) -> requests.Response:
+        """The answer, its body unread. Raises what requests, urllib3 and http.client do."""
+        response = self._session.send(
+            prepared.sent, timeout=timeouts, allow_redirects=False, **prepared.settings
+        )
+        response.request = prepared.shown
+        response._next = None  # type: ignore[attr-defined]  # a copy of the request, key and all
+        return response
+
+    def close(self) -> None:
+        """Close its idle connections."""
+        self._session.close()
+
+
+# --- a request --------------------------------------------------------------
+
+
+class _Auth(requests.auth.AuthBase):
+    """Sets the key's header at the last moment. Without a key it still keeps netrc out."""
+
+    def __init__(self, key: Key, login: Key) -> None:
+        self._key = key
+        self._login = login
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if "Authorization" not in request.headers:
+            if self._key:
+                request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
+            elif self._login:
+                encoded = b64encode(self._login.reveal().encode()).decode()
+                request.headers["Authorization"] = f"Basic {encoded}"
+        return request
+
+
+def _prepared(
+    session: requests.Session, request: Request, auth: _Auth | None
+) -> requests.PreparedRequest:
+    """The request as it will be sent. Only here does a key become a header.
+
+    Raises `ValueError` for an address that requests cannot make sense of.
+    """
+    unprepared = requests.Request(
+        request.method,
+        request.url,
+        headers=request.headers,
+        params=request.query,
+        data=request.body,
+        auth=auth,
+    )
+    try:
+        return session.prepare_request(unprepared)
+    except requests.exceptions.InvalidURL:
+        raise ValueError(f"no address that can be asked: {urls.shown(request.url)}") from None
+
+
+def _with_body(ready: requests.PreparedRequest, body: bytes | None) -> requests.PreparedRequest:
+    """A request of its own like `ready`, with this body."""
+    made = requests.PreparedRequest()
+    made.method, made.url = ready.method, ready.url
+    made.headers = ready.headers.copy()
+    if body is not None:
+        made.headers["Content-Length"] = str(len(body))
+    made.body = body
+    return made
+
+
+def without_secrets(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+    """A copy that can be kept in a response or an exception, and pickled."""
+    safe = prepared.copy()
+    safe.hooks = requests.hooks.default_hooks()  # which may not pickle
+    safe.url = urls.shown(prepared.url or "")
+    for name in safe.headers:
+        if urls.is_secret(name):
+            safe.headers[name] = "***"
+    return safe
+
+
+# --- connections ------------------------------------------------------------
+
+
+class _Session(requests.Session):
+    """Ours: nothing of the environment, and no cookies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.headers.clear()
+        # The environment's netrc would replace the key, its proxies apply to
+        # this machine. What it says of proxies and CAs is read by us.
+        self.trust_env = False
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        adapter = _Adapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS)
+        self.mount("http://", adapter)
+        self.mount("https://", adapter)
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """requests' adapter over connections that note their socket.
+
+    It overrides what requests documents as exposed for that, and not `send`,
+    which mocks put their own in the place of.
+    """
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = connections.POOLS
+        self._pools: dict[tuple[Any, ...], Any] = {}
+
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> Any:
+        """The pool of connections, which requests looks for anew each time."""
+        known = (request.url, verify, cert, *(proxies or {}).items())
+        pool = self._pools.get(known)
+        if pool is None or pool.pool is None:  # which it is once it has been closed
+            if len(self._pools) >= _MOST_READY:
+                self._pools.clear()
+            pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            self._pools[known] = pool
+        return pool
+
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+        """The path, where no proxy needs to be told more."""
+        return super().request_url(request, proxies) if proxies else request.path_url
+
+    def close(self) -> None:
+        """Close the idle connections, which urllib3 only forgets."""
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118  # no dict: it cannot be iterated
+                with contextlib.suppress(KeyError):  # another thread has let go of it
+                    manager.pools[key].close()
+        super().close()
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        ours = type(manager) is urllib3.ProxyManager  # SOCKS has connections of its own
+        manager.pool_classes_by_scheme = (
+            connections.POOLS if ours else manager.pool_classes_by_scheme
+        )
+        return manager
