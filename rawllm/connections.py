@@ -25,6 +25,9 @@ from rawllm.deadlines import Watch
 TROUBLE = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
 
 
+_SMALL = 1 << 16  # bytes that are copied rather than sent by themselves
+
+
 class Wire(threading.local):
     """What the connection that serves this thread is to know, and has to say of the exchange."""
 
@@ -62,6 +65,8 @@ class _HTTPConnection(urllib3.connection.HTTPConnection):
     requests_made = 0
     #: The watch of the call that has this connection; none has it in the pool.
     watch: Watch | None = None
+    #: The bytes of a request's head, until its body can go with them.
+    _head: bytes | None = None
 
     def _new_conn(self) -> socket.socket:
         # urllib3's own gives each address of a host the whole time to connect,
@@ -101,7 +106,22 @@ class _HTTPConnection(urllib3.connection.HTTPConnection):
         wire.connected = True
         # What urllib3 has set is the time to connect, which sending may exceed.
         self.timeout = wire.read_timeout
+        self._head = b""
         super().request(*args, **kwargs)
+        self._flush()
+
+    def send(self, data: Any) -> None:
+        """Send `data`; the head of a request goes in one write with a body that is small."""
+        if self._head is None or not isinstance(data, bytes) or len(data) > _SMALL:
+            self._flush()
+            super().send(data)
+        else:
+            self._head += data
+
+    def _flush(self) -> None:
+        held, self._head = self._head, None
+        if held:
+            super().send(held)
 
     def close(self) -> None:
         self.requests_made = 0

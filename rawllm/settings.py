@@ -31,6 +31,8 @@ OPTIONS = (
 
 _VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
 
+_MOST_KNOWN = 64  # paths; more begin anew
+
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 
 #: 23 days: a socket counts milliseconds in 32 bits, and 4294968 s would be 0.7 s.
@@ -81,6 +83,8 @@ class Settings(NamedTuple):
     limits: Limits
     strict_streams: bool
     max_response_bytes: int
+    #: What calls of a path send, but for their method and body.
+    known: dict[tuple[str, bool, bool], Request]
 
     def request(
         self,
@@ -96,6 +100,24 @@ class Settings(NamedTuple):
 
         The key goes to the base URL's origin alone, and so do defaults that hold a secret.
         """
+        shape = path, streaming, body is not None
+        if extra_headers or extra_query or "?" in path:
+            return self._request(method, shape, extra_headers or {}, extra_query or {}, body)
+        if shape not in self.known:
+            if len(self.known) >= _MOST_KNOWN:
+                self.known.clear()
+            self.known[shape] = self._request(method, shape, {}, {}, None)
+        return self.known[shape]._replace(method=method, body=body)
+
+    def _request(
+        self,
+        method: str,
+        shape: tuple[str, bool, bool],
+        extra_headers: Mapping[str, Any],
+        extra_query: Mapping[str, Any],
+        body: bytes | None,
+    ) -> Request:
+        path, streaming, has_body = shape
         try:
             url = Place(urls.joined(self.base_url, path))
             place = urls.origin(url)
@@ -108,17 +130,17 @@ class Settings(NamedTuple):
         if streaming:
             # Compression would hold back what is flushed in small pieces.
             names = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
-        if body is not None:
+        if has_body:
             names["Content-Type"] = "application/json"
         defaults = (self.headers, self.query)
         headers, query = defaults if ours else (self.headers.public(), self.query.public())
-        headers = merged_headers(names, headers, extra_headers or {})
-        keyless = not ours or _removes_key(extra_headers or {})
+        headers = merged_headers(names, headers, extra_headers)
+        keyless = not ours or _removes_key(extra_headers)
         return Request(
             method=method,
             url=url,
             headers=headers,
-            query=_merged_query(query, extra_query or {}),
+            query=_merged_query(query, extra_query),
             body=body,
             key=Key(None) if keyless else self.key,
             login=Key(None) if keyless else self.login,
@@ -199,6 +221,7 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         ),
         strict_streams=given["strict_streams"],
         max_response_bytes=count("max_response_bytes", given["max_response_bytes"], at_least=1),
+        known={},
     )
 
 
