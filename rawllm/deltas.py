@@ -35,13 +35,14 @@ class Fields:
         """
         if value is None:
             return 0
-        known = name in self._rules or name in self.kept
-        if name not in self.kept:
-            self.kept[name] = self._rules.get(name, _Last)()
-        kept = self.kept[name]
+        known = True
+        kept = self.kept.get(name)
+        if kept is None:
+            known = name in self._rules
+            kept = self.kept[name] = self._rules.get(name, _Last)()
         kept.add(value)
         if isinstance(kept, _Text) and isinstance(value, str):
-            return len(value.encode(errors="replace"))
+            return len(value) if value.isascii() else len(value.encode(errors="replace"))
         replaces = isinstance(kept, (_Said, _Last)) and not isinstance(value, list)
         return 0 if known and (replaces or value in ([], {})) else None
 

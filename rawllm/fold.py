@@ -50,6 +50,8 @@ class Fold:
             if name == "choices":
                 for place, choice in enumerate(choices(chunk)):
                     added += self._add_choice(choice, place)
+            elif self._head.get(name) == value:
+                continue  # nothing new, which is what most chunks say here
             elif value is not None and not (name in _SAID_ONCE and self._head.get(name)):
                 known = name in self._head or name in self._whole._fields
                 added.append(0 if known else None)
@@ -119,11 +121,12 @@ class _Choice:
         """Take a piece. What each of its fields adds, as `Fields.add` says it."""
         added = []
         for name, value in choice.items():
-            if name in _WORDS:
-                if not isinstance(value, Object):  # which says nothing, but is kept
-                    added.append(self._fields.add("delta", value))
-            elif name != "index":
+            if value is None or name == "index":
+                continue
+            if name not in _WORDS:
                 added.append(self._fields.add(name, value))
+            elif not isinstance(value, Object):  # which says nothing, but is kept
+                added.append(self._fields.add("delta", value))
         for name, value in words(choice).items():
             # quirk(vllm): older ones send `tool_calls: []` always, which OpenAI
             # refuses in a message that is sent back.

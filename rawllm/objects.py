@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+_set = object.__setattr__  # past Object's own, which sets keys
+
+
 class Object(dict[str, Any]):
     """One JSON object. Keys are attributes, unless a dict method has the name.
 
@@ -71,10 +74,10 @@ class Object(dict[str, Any]):
         costs a tenth of building each object anew.
         """
         if isinstance(value, Object):
-            value.__class__ = cls
+            _set(value, "__class__", cls)
             for name, child in cls._children:
-                if name in value:
-                    child.declare(value[name])
+                if (inner := value.get(name)) is not None:
+                    child.declare(inner)
         elif type(value) is list:
             for item in value:
                 if isinstance(item, Object):

@@ -71,47 +71,51 @@ class Decoder:
         # A CR ends its line without waiting; an LF that comes next belongs to it.
         self._skip = b"\n" if data.endswith(b"\r") else b""
         events: list[Event] = []
-        for line in data.splitlines(keepends=True):  # of bytes: at CR LF, CR and LF only
-            self._size += len(line)
-            if self.max_event_bytes is not None and self._size > self.max_event_bytes:
-                raise EventTooLongError(f"an event of more than {self.max_event_bytes} bytes")
-            if line[-1] not in b"\r\n":  # which only the last line lacks
-                self._tail += line
-                break
+        lines = data.splitlines()  # of bytes: at CR LF, CR and LF only
+        rest = lines.pop() if data[-1] not in b"\r\n" else b""
+        for line in lines:
+            self._size += len(line) + 1  # its end counts as one byte
             if self._tail:
                 line = bytes(self._tail + line)
                 self._tail.clear()
-            self._line(line, events)
+            self._check_size()
+            if line:
+                self._line(line)
+            else:
+                self._dispatch(events)
+        self._tail += rest
+        self._size += len(rest)
+        self._check_size()
         return events
 
-    def _line(self, line: bytes, events: list[Event]) -> None:
-        # Each line is decoded by itself: CR and LF never occur inside a UTF-8
+    def _check_size(self) -> None:
+        if self.max_event_bytes is not None and self._size > self.max_event_bytes:
+            raise EventTooLongError(f"an event of more than {self.max_event_bytes} bytes")
+
+    def _line(self, line: bytes) -> None:
+        name, _, value = line.partition(b":")
+        # Each value is decoded by itself: CR and LF never occur inside a UTF-8
         # sequence, so this equals decoding the stream first, and is bounded.
-        text = line.rstrip(b"\r\n").decode(errors="replace")
-        if not text:
-            self._dispatch(events)
+        text = value.removeprefix(b" ").decode(errors="replace")
+        if name == b"data":
+            self._data.append(text)
             return
-        name, _, value = text.partition(":")
-        value = value.removeprefix(" ")
-        if name == "data":
-            self._data.append(value)
-            return
-        self._size -= len(line)
-        if name == "event":
-            self._event = value or "message"
-        elif name == "id":
-            if "\0" not in value:
-                self._id = value
-        elif name == "retry":
-            if value.isascii() and value.isdigit() and len(value) < 20:  # longer is no time
-                self.retry = int(value)
+        self._size -= len(line) + 1
+        if name == b"event":
+            self._event = text or "message"
+        elif name == b"id":
+            if "\0" not in text:
+                self._id = text
+        elif name == b"retry":
+            if text.isascii() and text.isdigit() and len(text) < 20:  # longer is no time
+                self.retry = int(text)
         elif name:  # without a name it is a comment
-            self.ignored = text
+            self.ignored = line.decode(errors="replace")
 
     def _dispatch(self, events: list[Event]) -> None:
         if self._data:
             events.append(Event("\n".join(self._data), self._event, self._id))
-        self._data.clear()
+            self._data.clear()
         self._event = "message"
         self._size = 0
 
