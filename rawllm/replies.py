@@ -6,6 +6,7 @@ What is left out: what the bytes mean, beyond whether they are JSON.
 """
 
 import contextlib
+import http.client
 import io
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,9 @@ class Reply:
         self.framed: bool = (
             getattr(raw, "chunked", False) or getattr(raw, "length_remaining", None) is not None
         )
+        encoded = "Content-Encoding" in response.headers
+        plain = None if encoded else getattr(raw, "_original_response", None)
+        self._plain = plain if isinstance(plain, http.client.HTTPResponse) else None
         sock = connections.socket_of(raw)
         if sock is not None and self._held():
             watch.attach(sock)  # of a caller's session it is known only now
@@ -54,7 +58,7 @@ class Reply:
         `APITimeoutError` after too long a silence or past a limit.
         """
         try:
-            data: bytes = self._raw.read1(_READ, decode_content=True)
+            data = self._read1()
         except (AttributeError, *connections.TROUBLE) as trouble:
             # An AttributeError: another thread closed the response meanwhile.
             if isinstance(trouble, AttributeError) and not self._closed:
@@ -65,6 +69,27 @@ class Reply:
             raise self._broken("dropped")
         if not self._held():
             self.watch.stop()
+        return data
+
+    def _read1(self) -> bytes:
+        """The body's next bytes from http.client itself, where they need no decoding.
+
+        urllib3's way around it costs a stream as much as parsing it. Private
+        to urllib3 is where it keeps its own response; without one, as in
+        mocks, its `read1` does the same.
+        """
+        plain = self._plain
+        if plain is None:
+            data: bytes = self._raw.read1(_READ, decode_content=True)
+            return data
+        data = plain.read1(_READ)
+        if plain.length is not None:
+            if not data and plain.length > 0:
+                raise http.client.IncompleteRead(b"", plain.length)
+            if plain.length <= 0:
+                plain.close()  # which `read1` leaves open, up to Python 3.12
+        if plain.isclosed():
+            self._raw.release_conn()
         return data
 
     def _broken(

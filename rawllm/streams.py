@@ -130,6 +130,12 @@ class Stream(Generic[Chunk]):
 
     def _next(self) -> tuple[Chunk, ...]:
         """The next chunk alone in a tuple, an empty tuple at the end."""
+        if not self._ready and not self._over:
+            self._fill()
+        return (self._ready.popleft(),) if self._ready else ()
+
+    def _fill(self) -> None:
+        """Read until a chunk is ready, or the answer is over."""
         if self._chunks:
             self._reply.watch.waiting()
         try:
@@ -143,7 +149,6 @@ class Stream(Generic[Chunk]):
             raise
         finally:
             self._reply.watch.arrived()
-        return (self._ready.popleft(),) if self._ready else ()
 
     def _pull(self) -> None:
         """Read some bytes; at the body's end judge the answer."""

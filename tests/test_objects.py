@@ -231,10 +231,10 @@ def test_what_is_not_as_declared_stays_as_it_came(field: str, value: Any) -> Non
 
 
 def test_declaring_returns_the_value_itself() -> None:
-    value = parse('[{"leaf": {}}, 1]')
+    value = parse('{"leaf": {}}')
     assert Branch.declare(value) is value
-    assert type(value[0]) is Branch
-    assert type(value[0].leaf) is Leaf
+    assert type(value) is Branch
+    assert type(value.leaf) is Leaf
     assert Branch.declare(5) == 5
     plain: dict[str, Any] = {"leaf": {}}
     assert type(Branch.declare(plain)) is dict
