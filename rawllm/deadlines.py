@@ -35,7 +35,8 @@ class Watch:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
-        self._idle = idle_timeout
+        #: The longest wait for a chunk, in seconds.
+        self.idle_timeout: float | None = idle_timeout
         start = clock()
         limits = {"deadline": deadline, "first_token_timeout": first_token_timeout}
         self._ends = {name: start + limit for name, limit in limits.items() if limit is not None}
@@ -78,13 +79,13 @@ class Watch:
 
     def waiting(self) -> None:
         """The caller waits for the next chunk."""
-        if self._idle is not None:
+        if self.idle_timeout is not None:
             with self._lock:
-                self._ends["idle_timeout"] = self._clock() + self._idle
+                self._ends["idle_timeout"] = self._clock() + self.idle_timeout
 
     def arrived(self) -> None:
         """A chunk has come: the caller's own time does not count."""
-        if self._idle is not None:
+        if self.idle_timeout is not None:
             with self._lock:
                 self._ends.pop("idle_timeout", None)
 
@@ -126,7 +127,7 @@ class Watch:
     def _begin(self) -> None:
         """Start the thread, if there is something to watch and no thread yet."""
         with self._lock:
-            limits = bool(self._ends) or self._idle is not None
+            limits = bool(self._ends) or self.idle_timeout is not None
             if self._stopped is not None or self._socket is None or not limits:
                 return
             stopped = self._stopped = threading.Event()
@@ -139,7 +140,7 @@ class Watch:
             self.shut(by_limit=True)
             return None
         # A limit that is set while the thread sleeps ends no sooner than `_idle` from then.
-        waits = [wait for wait in (self.left(), self._idle) if wait is not None]
+        waits = [wait for wait in (self.left(), self.idle_timeout) if wait is not None]
         return min(waits) if waits else None
 
 

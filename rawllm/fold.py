@@ -45,35 +45,36 @@ class Fold:
 
     def add(self, chunk: Object, event_bytes: int = 0) -> None:
         """Take one chunk, whose event was `event_bytes` long."""
-        added: list[int | None] = []  # as `Fields.add` says it; what replaces is not counted
+        text, more = 0, False  # what replaces is not counted
+        head, known = self._head, len(self._choices) or 1
         for name, value in chunk.items():
+            if value is None or head.get(name) == value:
+                continue  # nothing new, which is what most chunks say here
             if name == "choices":
                 for place, choice in enumerate(choices(chunk)):
-                    added += self._add_choice(choice, place)
-            elif self._head.get(name) == value:
-                continue  # nothing new, which is what most chunks say here
-            elif value is not None and not (name in _SAID_ONCE and self._head.get(name)):
-                known = name in self._head or name in self._whole._fields
-                added.append(0 if known else None)
+                    size, other = self._choice(choice, place).add(choice)
+                    text, more = text + size, more or other
+            elif not (name in _SAID_ONCE and head.get(name)):
+                more = more or not (name in head or name in self._whole._fields)
                 # Usage is the last one (vLLM's continuous counts grow), and so is
                 # any field of a server's own (llama-server's `timings`).
-                self._head[name] = value
+                head[name] = value
         # quirk(ollama): a failed generation arrives as a chunk with model "".
         self.nameless = chunk.get("model") == ""
-        text = sum(filter(None, added))
-        self.size += max(text, event_bytes) if None in added else text
+        more = more or len(self._choices) > known
+        self.size += max(text, event_bytes) if more else text
 
-    def _add_choice(self, choice: Object, place: int) -> list[int | None]:
+    def _choice(self, choice: Object, place: int) -> "_Choice":
+        """What is known of this choice so far."""
         if choice.get("finish_reason") == "error":
             # quirk(openrouter): the error's words stand beside the choices, or in it.
             self.failed = choice
         index = choice.get("index")
         key = index if isinstance(index, int) else place
-        if key in self._choices:
-            return self._choices[key].add(choice)
-        self._choices[key] = _Choice()
-        added = self._choices[key].add(choice)
-        return added if len(self._choices) == 1 else [None, *added]
+        kept = self._choices.get(key)
+        if kept is None:
+            kept = self._choices[key] = _Choice()
+        return kept
 
     @property
     def completion(self) -> Any:
@@ -117,22 +118,25 @@ class _Choice:
         self._fields = Fields(CHOICE)
         self._message = Fields(MESSAGE)
 
-    def add(self, choice: Object) -> list[int | None]:
-        """Take a piece. What each of its fields adds, as `Fields.add` says it."""
-        added = []
+    def add(self, choice: Object) -> tuple[int, bool]:
+        """Take a piece. How many bytes of text that adds, and whether it adds anything else."""
+        text, more = 0, False
         for name, value in choice.items():
             if value is None or name == "index":
                 continue
-            if name not in _WORDS:
-                added.append(self._fields.add(name, value))
-            elif not isinstance(value, Object):  # which says nothing, but is kept
-                added.append(self._fields.add("delta", value))
+            if name in _WORDS:
+                if isinstance(value, Object):
+                    continue
+                name = "delta"  # which is no object and says nothing, but is kept
+            size = self._fields.add(name, value)
+            text, more = text + (size or 0), more or size is None
         for name, value in words(choice).items():
             # quirk(vllm): older ones send `tool_calls: []` always, which OpenAI
             # refuses in a message that is sent back.
             if value != []:
-                added.append(self._message.add(name, value))
-        return added
+                size = self._message.add(name, value)
+                text, more = text + (size or 0), more or size is None
+        return text, more
 
     @property
     def finished(self) -> bool:

@@ -73,13 +73,18 @@ class Object(dict[str, Any]):
         afterwards, in place, keeps `r.choices[0] is r["choices"][0]` and
         costs a tenth of building each object anew.
         """
-        if isinstance(value, Object):
-            _set(value, "__class__", cls)
-            for name, child in cls._children:
-                inner = value.get(name)
-                for item in inner if type(inner) is list else (inner,):
-                    if isinstance(item, Object):
-                        child.declare(item)
+        if not isinstance(value, Object):
+            return value
+        _set(value, "__class__", cls)
+        for name, child in cls._children:
+            inner = value.get(name)
+            if inner is None:
+                continue
+            if type(inner) is not list:
+                child.declare(inner)
+                continue
+            for item in inner:
+                child.declare(item)
         return value
 
     # Hidden from type checkers, so that they still find `r.choises`.

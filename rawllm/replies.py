@@ -67,8 +67,6 @@ class Reply:
             raise self._broken(connections.event(trouble), first) from first
         if not data and (self._closed or self.watch.ended):
             raise self._broken("dropped")
-        if not self._held():
-            self.watch.stop()
         return data
 
     def _read1(self) -> bytes:
@@ -81,6 +79,8 @@ class Reply:
         plain = self._plain
         if plain is None:
             data: bytes = self._raw.read1(_READ, decode_content=True)
+            if not self._held():
+                self.watch.stop()
             return data
         data = plain.read1(_READ)
         if plain.length is not None:
@@ -90,6 +90,7 @@ class Reply:
                 plain.close()  # which `read1` leaves open, up to Python 3.12
         if plain.isclosed():
             self._raw.release_conn()
+            self.watch.stop()
         return data
 
     def _broken(

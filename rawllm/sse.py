@@ -74,21 +74,21 @@ class Decoder:
         lines = data.splitlines()  # of bytes: at CR LF, CR and LF only
         rest = lines.pop() if data[-1] not in b"\r\n" else b""
         for line in lines:
-            self._size += len(line) + 1  # its end counts as one byte
+            self._grow(len(line) + 1)  # its end counts as one byte
             if self._tail:
                 line = bytes(self._tail + line)
                 self._tail.clear()
-            self._check_size()
             if line:
                 self._line(line)
             else:
                 self._dispatch(events)
-        self._tail += rest
-        self._size += len(rest)
-        self._check_size()
+        if rest:
+            self._grow(len(rest))
+            self._tail += rest
         return events
 
-    def _check_size(self) -> None:
+    def _grow(self, size: int) -> None:
+        self._size += size
         if self.max_event_bytes is not None and self._size > self.max_event_bytes:
             raise EventTooLongError(f"an event of more than {self.max_event_bytes} bytes")
 

@@ -59,7 +59,7 @@ class Stream(Generic[Chunk]):
         self._decoder = sse.Decoder(limit)
         self._fold = Fold(self._whole)
         self._events: deque[sse.Event] = deque()
-        self._ready: deque[Any] = deque()
+        self._first: Any = None  # a chunk that was read before it was asked for
         self._head = b""  # the first bytes, up to one that shows what the body is
         self._sniffed = False
         self._chunks = 0
@@ -69,7 +69,7 @@ class Stream(Generic[Chunk]):
         self.finished: bool = False
         if "event-stream" not in reply.response.headers.get("Content-Type", ""):
             # Perhaps an error or a whole answer: then it is raised, or known, now.
-            self._ready.extend(self._next())
+            self._first = self._next()
 
     @property
     def response(self) -> "requests.Response":
@@ -80,16 +80,16 @@ class Stream(Generic[Chunk]):
         # A fresh generator, which nobody else holds: dropped at a `break`, it
         # closes the stream, although the caller may still have the stream.
         try:
-            while chunk := self._next():
-                yield chunk[0]
+            while (chunk := self._next()) is not None:
+                yield chunk
         finally:
             self.close()
 
     def __next__(self) -> Chunk:
-        chunk = self._next()
-        if not chunk:
+        chunk: Chunk | None = self._next()
+        if chunk is None:
             raise StopIteration
-        return chunk[0]
+        return chunk
 
     def __enter__(self) -> "Self":
         return self
@@ -128,27 +128,31 @@ class Stream(Generic[Chunk]):
 
     # --- one chunk ----------------------------------------------------------
 
-    def _next(self) -> tuple[Chunk, ...]:
-        """The next chunk alone in a tuple, an empty tuple at the end."""
-        if not self._ready and not self._over:
-            self._fill()
-        return (self._ready.popleft(),) if self._ready else ()
-
-    def _fill(self) -> None:
-        """Read until a chunk is ready, or the answer is over."""
-        if self._chunks:
-            self._reply.watch.waiting()
+    def _next(self) -> Any:
+        """The next chunk, `None` at the end."""
+        if self._first is not None:
+            return self._first_once()
+        watch = self._reply.watch
+        timed = watch.idle_timeout is not None
+        if timed and self._chunks:
+            watch.waiting()
         try:
-            while not self._ready and not self._over:
-                if self._events:
-                    self._take(self._events.popleft())
-                else:
+            while not self._over:
+                if not self._events:
                     self._pull()
+                elif (chunk := self._take(self._events.popleft())) is not None:
+                    return chunk
         except BaseException:
             self.close()
             raise
         finally:
-            self._reply.watch.arrived()
+            if timed:
+                watch.arrived()
+        return self._first_once()
+
+    def _first_once(self) -> Any:
+        chunk, self._first = self._first, None
+        return chunk
 
     def _pull(self) -> None:
         """Read some bytes; at the body's end judge the answer."""
@@ -172,12 +176,12 @@ class Stream(Generic[Chunk]):
         except sse.EventTooLongError as error:
             raise self._wrong(f"{error}; max_response_bytes= says how much is accepted") from None
 
-    def _take(self, event: sse.Event) -> None:
-        """Make `event` a chunk that is ready, if it is one."""
+    def _take(self, event: sse.Event) -> Any:
+        """The chunk that `event` is, `None` if it is none."""
         data = event.data
         if data.startswith("[DONE]"):
             self._end(done=True)
-            return
+            return None
         if event.event == "error":
             raise self._failure(data)
         try:
@@ -185,32 +189,34 @@ class Stream(Generic[Chunk]):
         except (ValueError, RecursionError):
             # quirk(litellm): a keep-alive may be an event without data.
             if not data.strip():
-                return
+                return None
             raise self._wrong(f"an event that is not JSON: {data[:200]}") from None
         if value is None:
             # quirk(llama-server): of several prompts each begins with `data: null`.
-            return
+            return None
         if envelopes.is_error(value):
             raise self._failure(data)
         if type(value) is not Object:
             raise self._wrong(f"an event that is no JSON object: {data[:200]}")
-        self._add(value, len(data))
+        return self._added(value, len(data))
 
-    def _add(self, value: Object, size: int) -> None:
+    def _added(self, value: Object, size: int) -> Any:
+        """The chunk that `value` is, which is part of the answer now."""
         chunk = self._chunk.declare(value)
         self._chunks += 1
+        fold = self._fold
         try:
-            self._fold.add(chunk, size)
+            fold.add(chunk, size)
         except RecursionError:
             raise self._wrong("a tool call's arguments that are nested too deep") from None
-        if self._fold.failed is not None:
-            raise self._failure(self._fold.failed.to_json())
-        if self._fold.size > self._limit:
+        if fold.failed is not None:
+            raise self._failure(fold.failed.to_json())
+        if fold.size > self._limit:
             raise self._wrong(f"a text of more than {self._limit} bytes (max_response_bytes=)")
         if self._silent and any(map(_says_something, choices(chunk))):
             self._silent = False
             self._reply.watch.answering()
-        self._ready.append(chunk)
+        return chunk
 
     # --- the end ------------------------------------------------------------
 
@@ -261,7 +267,7 @@ class Stream(Generic[Chunk]):
         listed = value.get("choices") if type(value) is Object else None
         if not isinstance(listed, list) or len(choices(value)) < len(listed):
             raise self._reply.invalid(body, "JSON without choices")
-        self._add(unfold(value), len(body))
+        self._first = self._added(unfold(value), len(body))
         self._over = self.finished = True
 
     # --- what went wrong ----------------------------------------------------
