@@ -45,15 +45,16 @@ class Fold:
 
     def add(self, chunk: Object, event_bytes: int = 0) -> None:
         """Take one chunk, whose event was `event_bytes` long."""
-        text, more = 0, False  # what replaces is not counted
-        head, known = self._head, len(self._choices) or 1
+        text, more, known = 0, False, len(self._choices) or 1
+        head = self._head
         for name, value in chunk.items():
             if value is None or head.get(name) == value:
                 continue  # nothing new, which is what most chunks say here
             if name == "choices":
                 for place, choice in enumerate(choices(chunk)):
                     size, other = self._choice(choice, place).add(choice)
-                    text, more = text + size, more or other
+                    text += size
+                    more = more or other
             elif not (name in _SAID_ONCE and head.get(name)):
                 more = more or not (name in head or name in self._whole._fields)
                 # Usage is the last one (vLLM's continuous counts grow), and so is
@@ -61,8 +62,9 @@ class Fold:
                 head[name] = value
         # quirk(ollama): a failed generation arrives as a chunk with model "".
         self.nameless = chunk.get("model") == ""
-        more = more or len(self._choices) > known
-        self.size += max(text, event_bytes) if more else text
+        if more or len(self._choices) > known:
+            text = max(text, event_bytes)
+        self.size += text
 
     def _choice(self, choice: Object, place: int) -> "_Choice":
         """What is known of this choice so far."""
@@ -129,13 +131,20 @@ class _Choice:
                     continue
                 name = "delta"  # which is no object and says nothing, but is kept
             size = self._fields.add(name, value)
-            text, more = text + (size or 0), more or size is None
+            if size is None:
+                more = True
+            else:
+                text += size
         for name, value in words(choice).items():
             # quirk(vllm): older ones send `tool_calls: []` always, which OpenAI
             # refuses in a message that is sent back.
-            if value != []:
-                size = self._message.add(name, value)
-                text, more = text + (size or 0), more or size is None
+            if value == []:
+                continue
+            size = self._message.add(name, value)
+            if size is None:
+                more = True
+            else:
+                text += size
         return text, more
 
     @property

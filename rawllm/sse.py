@@ -12,6 +12,7 @@ Specification: https://html.spec.whatwg.org/multipage/server-sent-events.html
 [Event(data='hello', event='message', id='')]
 """
 
+import math
 import re
 from typing import NamedTuple
 
@@ -47,6 +48,7 @@ class Decoder:
 
     def __init__(self, max_event_bytes: int | None = None) -> None:
         self.max_event_bytes = max_event_bytes
+        self._most = math.inf if max_event_bytes is None else max_event_bytes
         #: Milliseconds to wait before reconnecting, where the server said so.
         self.retry: int | None = None
         #: The last line whose field the specification does not know. It makes
@@ -62,19 +64,23 @@ class Decoder:
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that `data` completes, often none."""
-        data = self._start + data
-        if self._skip.startswith(data):  # as nothing at all does, too
-            self._start = data
-            return []
-        data = data.removeprefix(self._skip)
-        self._start = b""
-        # A CR ends its line without waiting; an LF that comes next belongs to it.
-        self._skip = b"\n" if data.endswith(b"\r") else b""
-        events: list[Event] = []
+        if self._skip:
+            data = self._start + data
+            if self._skip.startswith(data):
+                self._start = data
+                return []
+            data = data.removeprefix(self._skip)
+            self._start = self._skip = b""
+        if data.endswith(b"\r"):
+            # It ends its line without waiting; an LF that comes next belongs to it.
+            self._skip = b"\n"
         lines = data.splitlines()  # of bytes: at CR LF, CR and LF only
-        rest = lines.pop() if data[-1] not in b"\r\n" else b""
+        rest = lines.pop() if data and data[-1] not in b"\r\n" else b""
+        events: list[Event] = []
         for line in lines:
-            self._grow(len(line) + 1)  # its end counts as one byte
+            self._size += len(line) + 1  # its end counts as one byte
+            if self._size > self._most:
+                raise self._too_long()
             if self._tail:
                 line = bytes(self._tail + line)
                 self._tail.clear()
@@ -82,21 +88,20 @@ class Decoder:
                 self._line(line)
             else:
                 self._dispatch(events)
-        if rest:
-            self._grow(len(rest))
-            self._tail += rest
+        self._tail += rest
+        self._size += len(rest)
+        if self._size > self._most:
+            raise self._too_long()
         return events
 
-    def _grow(self, size: int) -> None:
-        self._size += size
-        if self.max_event_bytes is not None and self._size > self.max_event_bytes:
-            raise EventTooLongError(f"an event of more than {self.max_event_bytes} bytes")
+    def _too_long(self) -> EventTooLongError:
+        return EventTooLongError(f"an event of more than {self.max_event_bytes} bytes")
 
     def _line(self, line: bytes) -> None:
         name, _, value = line.partition(b":")
         # Each value is decoded by itself: CR and LF never occur inside a UTF-8
         # sequence, so this equals decoding the stream first, and is bounded.
-        text = value.removeprefix(b" ").decode(errors="replace")
+        text = value.removeprefix(b" ").decode("utf-8", "replace")
         if name == b"data":
             self._data.append(text)
             return
