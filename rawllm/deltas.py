@@ -35,16 +35,14 @@ class Fields:
         """
         if value is None:
             return 0
-        known = True
         kept = self.kept.get(name)
         if kept is None:
-            known = name in self._rules
             kept = self.kept[name] = self._rules.get(name, _Last)()
-        kept.add(value)
-        if isinstance(kept, _Text) and isinstance(value, str):
-            return len(value) if value.isascii() else len(value.encode(errors="replace"))
-        replaces = isinstance(kept, (_Said, _Last)) and not isinstance(value, list)
-        return 0 if known and (replaces or value in ([], {})) else None
+            if name not in self._rules:
+                kept.add(value)
+                return None
+        size: int | None = kept.add(value)
+        return size
 
     def get(self, name: str) -> Any:
         """What the field adds up to so far, `None` where nothing came."""
@@ -61,11 +59,12 @@ class _Last:
 
     _value: Any = None
 
-    def add(self, value: Any) -> None:
+    def add(self, value: Any) -> int | None:
         if isinstance(value, list) and isinstance(self._value, list):
             self._value += value
         else:
             self._value = _copied(value)  # the caller holds the chunk that this list came in
+        return None if isinstance(value, list) and value else 0
 
     @property
     def value(self) -> Any:
@@ -77,16 +76,18 @@ class _Said:
 
     value: Any = None
 
-    def add(self, value: Any) -> None:
+    def add(self, value: Any) -> int | None:
         self.value = value or self.value
+        return None if isinstance(value, list) and value else 0
 
 
 class _Finish(_Said):
     """Why a choice has finished. What is no finish does not undo one."""
 
-    def add(self, value: Any) -> None:
+    def add(self, value: Any) -> int | None:
         if is_finish(value) or not is_finish(self.value):
-            super().add(value)
+            return super().add(value)
+        return 0
 
 
 def is_finish(reason: Any) -> bool:
@@ -102,13 +103,14 @@ class _Text:
         self._text = StringIO()
         self._parts: list[Any] = []
 
-    def add(self, value: Any) -> None:
+    def add(self, value: Any) -> int | None:
         if isinstance(value, str):
             self._text.write(value)
-        else:
-            self._parts += self._last_part()
-            self._text = StringIO()
-            self._parts += value if isinstance(value, list) else [value]
+            return len(value) if value.isascii() else len(value.encode("utf-8", "replace"))
+        self._parts += self._last_part()
+        self._text = StringIO()
+        self._parts += value if isinstance(value, list) else [value]
+        return None if value else 0
 
     def _last_part(self) -> list[Any]:
         """The text that came after the parts, as a part."""
@@ -170,12 +172,13 @@ class _Nested:
         self.fields = Fields(self.rules)
         self._odd = _Last()
 
-    def add(self, value: Any) -> None:
-        if not isinstance(value, Object):
+    def add(self, value: Any) -> int | None:
+        if isinstance(value, Object):
+            for name, item in value.items():
+                self.fields.add(name, item)
+        else:
             self._odd.add(value)
-            return
-        for name, item in value.items():
-            self.fields.add(name, item)
+        return None if value else 0
 
     @property
     def value(self) -> Any:
@@ -247,13 +250,14 @@ class _Calls:
         self._by_id: dict[tuple[int | None, str], _Call] = {}
         self._odd: list[Any] = []
 
-    def add(self, value: Any) -> None:
+    def add(self, value: Any) -> int | None:
         touched: set[_Call] = set()
         for piece in value if isinstance(value, list) else [value]:
             if isinstance(piece, Object):
                 touched.add(self._add_piece(piece, touched))
             elif piece:
                 self._odd.append(piece)
+        return None if value else 0
 
     def _add_piece(self, piece: Object, touched: set[_Call]) -> _Call:
         # quirk(gemini, ollama): no index. The id tells then, else it is the latest call.

@@ -123,11 +123,13 @@ class _Choice:
     def add(self, choice: Object) -> tuple[int, bool]:
         """Take a piece. How many bytes of text that adds, and whether it adds anything else."""
         text, more = 0, False
+        said: Object | None = None
         for name, value in choice.items():
             if value is None or name == "index":
                 continue
             if name in _WORDS:
                 if isinstance(value, Object):
+                    said = value if said is None or name == "delta" else said
                     continue
                 name = "delta"  # which is no object and says nothing, but is kept
             size = self._fields.add(name, value)
@@ -135,7 +137,7 @@ class _Choice:
                 more = True
             else:
                 text += size
-        for name, value in words(choice).items():
+        for name, value in said.items() if said else ():
             # quirk(vllm): older ones send `tool_calls: []` always, which OpenAI
             # refuses in a message that is sent back.
             if value == []:
