@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from rawllm import connections, envelopes, errors, failures
+from rawllm.chunks import Chunks
 from rawllm.deadlines import Watch
 from rawllm.objects import parse
 
@@ -47,6 +48,8 @@ class Reply:
         encoded = "Content-Encoding" in response.headers
         plain = None if encoded else getattr(raw, "_original_response", None)
         self._plain = plain if isinstance(plain, http.client.HTTPResponse) else None
+        chunked = self._plain is not None and self._plain.chunked
+        self._chunks = Chunks() if chunked else None
         sock = connections.socket_of(raw)
         if sock is not None and self._held():
             watch.attach(sock)  # of a caller's session it is known only now
@@ -70,18 +73,20 @@ class Reply:
         return data
 
     def _read1(self) -> bytes:
-        """The body's next bytes from http.client itself, where they need no decoding.
+        """The body's next bytes, from http.client itself where they need no decoding.
 
-        urllib3's way around it costs a stream as much as parsing it. Private
-        to urllib3 is where it keeps its own response; without one, as in
-        mocks, its `read1` does the same.
+        urllib3's way around it costs a stream as much as parsing it, and so do
+        http.client's chunks. Private to urllib3 is where it keeps its own
+        response; without one, as in mocks, its `read1` does the same.
         """
-        plain = self._plain
-        if plain is None:
+        if self._plain is None:
             data: bytes = self._raw.read1(_READ, decode_content=True)
             if not self._held():
                 self.watch.stop()
             return data
+        return self._read_plain(self._plain) if self._chunks is None else self._read_chunks()
+
+    def _read_plain(self, plain: http.client.HTTPResponse) -> bytes:
         data = plain.read1(_READ)
         if plain.length is not None:
             if not data and plain.length > 0:
@@ -89,9 +94,28 @@ class Reply:
             if plain.length <= 0:
                 plain.close()  # which `read1` leaves open, up to Python 3.12
         if plain.isclosed():
-            self._raw.release_conn()
-            self.watch.stop()
+            self._let_go()
         return data
+
+    def _read_chunks(self) -> bytes:
+        chunks, plain = self._chunks, self._plain
+        data = b""
+        while not data and not chunks.over:
+            read = plain.fp.read1(_READ)
+            if not read:
+                raise http.client.IncompleteRead(b"")
+            data = chunks.feed(read)
+            if chunks.over:
+                plain.close()
+                if chunks.rest:  # nothing that comes next can be trusted
+                    self._raw.close()
+                self._let_go()
+        return data
+
+    def _let_go(self) -> None:
+        """Give the connection back, which may serve somebody else now."""
+        self._raw.release_conn()
+        self.watch.stop()
 
     def _broken(
         self, event: str, trouble: BaseException | None = None
