@@ -1,0 +1,307 @@
+"""The endpoints: a request in, a script out. No I/O.
+
+A `Site` is one server: its keys, its models, what it remembers. What is left
+out: sockets (`server.py`), and what a model says (`turns.py`).
+
+>>> site = Site(keys={"secret"})
+>>> site.answer(Request("GET", "/v1/models", {}, b""))[0][:25]
+b'HTTP/1.1 401 Unauthorized'
+"""
+
+import json
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+from rawllm import sse
+from rawllm.envelopes import Envelope
+from rawllm.testing import completions, faults, histories, parameters, scripts, tokens, vectors
+from rawllm.testing.completions import Answer
+from rawllm.testing.dialects import Dialect, Json
+from rawllm.testing.faults import Memory, Moment, request_id
+from rawllm.testing.parameters import RefusedError, check
+from rawllm.testing.scenarios import SCENARIOS, Scenario, found
+from rawllm.testing.scripts import Request, Script, Step
+from rawllm.testing.turns import Ask, Turn
+
+_JSON = {"Content-Type": "application/json"}
+_EVENTS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
+
+
+class Site:
+    """What one server answers.
+
+    Without `keys` any key is good. A model's name that is not in the table
+    behaves as `scenario` says, or is a 404 if `strict`. Raises `ValueError`
+    for a scenario that is not in the table.
+    """
+
+    def __init__(
+        self,
+        scenario: str = "plain",
+        *,
+        keys: Collection[str] = (),
+        strict: bool = False,
+        memory: Memory | None = None,
+    ) -> None:
+        default = found(scenario)
+        if default is None:
+            raise ValueError(
+                f"no scenario is named {scenario!r}; there are: {', '.join(SCENARIOS)}"
+            )
+        self._default = default
+        self._keys = keys
+        self._strict = strict
+        self._memory = memory or Memory()
+
+    def answer(self, request: Request) -> Script:
+        """What is played for a request, however wrong it is.
+
+        A HEAD has the answer of a GET; whoever sends it leaves out the body.
+        """
+        try:
+            return self._route(request, _path(request))
+        except RefusedError as refused:
+            return faults.error(refused.status, refused.envelope, headers=request_id(request))
+        except RecursionError:  # Python's own limit, wherever it was reached
+            words = Envelope("the body is nested too deep", type="invalid_request_error")
+            return faults.error(400, words, headers=request_id(request))
+
+    def _route(self, request: Request, path: str) -> Script:
+        if path.startswith("/v1/"):
+            self._check_key(request.headers.get("authorization", ""))
+        one_model = path.startswith(_MODEL) and path != _MODEL
+        methods = ROUTES.get(_MODEL if one_model else path)
+        if methods is None:
+            raise RefusedError(f"Invalid URL ({request.method} {path})", status=404)
+        method = "GET" if request.method == "HEAD" else request.method
+        if method not in methods:
+            words = f"Not allowed to make {request.method} requests to {path}"
+            allowed = {"Allow": ", ".join([*methods, *(["HEAD"] if "GET" in methods else [])])}
+            envelope = Envelope(words, type="invalid_request_error")
+            return faults.error(405, envelope, headers=request_id(request) | allowed)
+        return methods[method](self, request)
+
+    def _check_key(self, authorization: str) -> None:
+        scheme, _, key = authorization.partition(" ")
+        if self._keys and not (scheme.lower() == "bearer" and key.strip() in self._keys):
+            words = "Incorrect API key provided." if key else "You didn't provide an API key."
+            raise RefusedError(words, status=401, code="invalid_api_key")
+
+    def scenario(self, model: str) -> tuple[Scenario, str]:
+        """How a model behaves, and the argument in its name. `RefusedError`: it is unknown."""
+        known = found(model)
+        if known is None and self._strict:
+            words = f"The model `{model}` does not exist"
+            raise RefusedError(words, status=404, param="model", code="model_not_found")
+        return known or self._default
+
+    def instead(self, request: Request, given: Mapping[str, Any]) -> Script | None:
+        """What is played in place of an answer, `None` for nothing."""
+        scenario, argument = self.scenario(given["model"])
+        streamed = given.get("stream", False)
+        moment = Moment(request, given["model"], argument, streamed, self._memory)
+        return scenario.instead(moment)
+
+
+def _path(request: Request) -> str:
+    try:
+        return request.path
+    except ValueError:  # as for "//[", which begins like an address and is none
+        raise RefusedError(f"Invalid URL ({request.target})", status=404) from None
+
+
+# --- answers of generation --------------------------------------------------
+
+
+def _chat(site: Site, request: Request) -> Script:
+    given = check(_json(request), parameters.CHAT)
+    asks = [Ask(given, None, choice) for choice in range(given.get("n", 1))]
+    count = len(histories.tokens_of(given["messages"]))
+    return _generated(site, request, asks, count, completions.chat, completions.chat_chunks)
+
+
+def _completion(site: Site, request: Request) -> Script:
+    given = check(_json(request), parameters.COMPLETION)
+    prompts = _texts(given["prompt"], "prompt")
+    asks = [Ask(given, prompt, n) for prompt in prompts for n in range(given.get("n", 1))]
+    count = sum(map(tokens.count, prompts))
+    return _generated(site, request, asks, count, completions.text, completions.text_chunks)
+
+
+def _generated(
+    site: Site,
+    request: Request,
+    asks: Sequence[Ask],
+    prompt_tokens: int,
+    whole: Callable[[Answer], Json],
+    chunks: Callable[[Answer], list[Json]],
+) -> Script:
+    given = asks[0].given
+    if (script := site.instead(request, given)) is not None:
+        return script
+    scenario, argument = site.scenario(given["model"])
+    dialect = scenario.dialect
+    heard = [ask._replace(argument=argument) for ask in asks if dialect.many or not ask.choice]
+    answer = Answer(given, [_said(scenario, ask) for ask in heard], dialect, prompt_tokens)
+    if not given.get("stream") or not scenario.streams:
+        return _whole(request, whole(answer), scenario, argument)
+    steps = scenario.steps(_events(scenario.chunks(chunks(answer)), dialect), argument)
+    headers = _EVENTS | request_id(request)
+    return [*scripts.stream(headers, steps, dialect.framing), *scenario.after]
+
+
+def _said(scenario: Scenario, ask: Ask) -> Turn:
+    turn = scenario.say(ask)
+    return turn._replace(echo=ask.said) if ask.given.get("echo") else turn
+
+
+def _events(chunks: Sequence[Json | bytes], dialect: Dialect) -> list[Step]:
+    """The bytes of a stream, a step an event. What comes before it has the first chunk's head."""
+    first = next((chunk for chunk in chunks if isinstance(chunk, dict)), {})
+    before = [first | item if isinstance(item, dict) else item for item in dialect.before]
+    done = [b"data: [DONE]\n\n"] if dialect.done else []
+    return [_event(item, dialect) for item in (*before, *chunks, *done)]
+
+
+def _event(item: Json | bytes, dialect: Dialect) -> bytes:
+    data = item if isinstance(item, bytes) else sse.encode(sse.Event(_dumped(item).decode()))
+    if data.startswith(b"data: "):
+        data = data.replace(b"data: ", dialect.field.encode(), 1)
+    return data.replace(b"\n", dialect.line_end.encode())
+
+
+# --- the other endpoints ----------------------------------------------------
+
+
+def _embeddings(site: Site, request: Request) -> Script:
+    given = check(_json(request), parameters.EMBEDDING)
+    if (script := site.instead(request, given)) is not None:
+        return script
+    scenario, argument = site.scenario(given["model"])
+    texts = _texts(given["input"], "input")
+    found = [vectors.embed(text, given.get("dimensions", vectors.DIMENSIONS)) for text in texts]
+    packed = given.get("encoding_format") == "base64"
+    data = [
+        {
+            "object": "embedding",
+            "index": index,
+            "embedding": vectors.base64_of(vector) if packed else vector,
+        }
+        for index, vector in enumerate(found)
+    ]
+    count = sum(map(tokens.count, texts))
+    usage = {"prompt_tokens": count, "total_tokens": count}
+    value = {"object": "list", "data": data, "model": given["model"], "usage": usage}
+    return _whole(request, value, scenario, argument)
+
+
+def _models(site: Site, request: Request) -> Script:
+    return _whole(request, {"object": "list", "data": [_model(name) for name in SCENARIOS]})
+
+
+def _one_model(site: Site, request: Request) -> Script:
+    name = unquote(request.path.removeprefix(_MODEL))
+    site.scenario(name)
+    return _whole(request, _model(name))
+
+
+def _model(name: str) -> Json:
+    return {"id": name, "object": "model", "created": completions.CREATED, "owned_by": "rawllm"}
+
+
+def _input_tokens(site: Site, request: Request) -> Script:
+    """As llama-server counts those of a chat, without answering it."""
+    given = check(_json(request), parameters.CHAT)
+    site.scenario(given["model"])
+    count = len(histories.tokens_of(given["messages"]))
+    return _whole(request, {"object": "response.input_tokens", "input_tokens": count})
+
+
+def _tokenize(site: Site, request: Request) -> Script:
+    """As llama-server and vLLM do, which name their fields differently."""
+    given = check(_json(request), parameters.TOKENIZE)
+    text = given.get("content", given.get("prompt", ""))
+    ids = tokens.encode(text) + histories.tokens_of(given.get("messages", ()))
+    return _whole(request, {"tokens": ids, "count": len(ids)})
+
+
+def _detokenize(site: Site, request: Request) -> Script:
+    given = check(_json(request), parameters.DETOKENIZE)
+    text = _decoded(given["tokens"], "tokens")
+    return _whole(request, {"content": text, "prompt": text})
+
+
+def _health(site: Site, request: Request) -> Script:
+    return _whole(request, {"status": "ok"})
+
+
+_MODEL = "/v1/models/"
+
+#: By path and method. No key is asked for outside of /v1, as with vLLM.
+ROUTES: dict[str, dict[str, Callable[[Site, Request], Script]]] = {
+    "/v1/chat/completions": {"POST": _chat},
+    "/v1/completions": {"POST": _completion},
+    "/v1/embeddings": {"POST": _embeddings},
+    "/v1/models": {"GET": _models},
+    _MODEL: {"GET": _one_model},
+    "/v1/chat/completions/input_tokens": {"POST": _input_tokens},
+    "/tokenize": {"POST": _tokenize},
+    "/detokenize": {"POST": _detokenize},
+    "/health": {"GET": _health},
+}
+
+
+# --- requests and answers ---------------------------------------------------
+
+
+def _json(request: Request) -> Any:
+    try:
+        return json.loads(request.body, parse_float=_finite, parse_constant=_finite)
+    except ValueError:
+        raise RefusedError("the body is not JSON") from None
+
+
+def _finite(text: str) -> float:
+    """What Python reads besides JSON, NaN and Infinity, could not be written back."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"no number of JSON: {text}")
+    return number
+
+
+def _texts(value: Any, param: str) -> list[str]:
+    """Prompts or inputs in any of their four forms, as texts."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value[0], int):
+        return [_decoded(value, param)]
+    return [text for item in value for text in _texts(item, param)]
+
+
+def _decoded(ids: list[int], param: str) -> str:
+    try:
+        return tokens.decode(ids)
+    except ValueError:
+        words = f"{param!r} must be tokens as /tokenize gives them"
+        raise RefusedError(words, param=param) from None
+
+
+def _whole(
+    request: Request, value: Json, scenario: Scenario | None = None, argument: str = ""
+) -> Script:
+    data = _dumped(value)
+    headers = _JSON | request_id(request)
+    if scenario is None:
+        return scripts.whole(200, headers, data)
+    steps = scenario.steps([data], argument)
+    return [*scripts.whole(200, headers, data, steps), *scenario.after]
+
+
+def _dumped(value: Json) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can only escape
+        return json.dumps(value, separators=(",", ":")).encode()
