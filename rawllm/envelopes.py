@@ -262,6 +262,8 @@ def _four(found: dict[str, Any]) -> dict[str, Any]:
     return _picked(found, "message", "type", "param", "code")
 
 
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
 #: name -> the value that says an error in this shape, from the fields of its
 #: `Envelope` and its `status`. The keys stand in the order in which they come.
 SHAPES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
@@ -286,5 +288,3 @@ SHAPES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "detail": found["message"],
     },
 }
-
-_PHRASES = {status.value: status.phrase for status in HTTPStatus}

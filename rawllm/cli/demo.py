@@ -36,7 +36,7 @@ _ABOUT = (
 #: What stands in the gutter: the mark, its role, and what it means.
 _LEGEND = (
     ("> ", "dim", "goes to the server"),
-    ("< ", "dim", "comes back: when, and in chunks of what size"),
+    ("< ", "dim", "comes back: when, and its chunk's size (hex)"),
     ("| ", "dim", "goes on with the line above, which is too long"),
     ("=>", "client", "is what the client made of it, given to show()"),
 )

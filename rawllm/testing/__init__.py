@@ -14,7 +14,8 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from rawllm.testing.endpoints import Site
-from rawllm.testing.scenarios import SCENARIOS, Scenario
+from rawllm.testing.rows import Scenario
+from rawllm.testing.scenarios import SCENARIOS
 from rawllm.testing.scripts import Request
 from rawllm.testing.server import Exchange, Server
 

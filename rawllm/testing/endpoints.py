@@ -21,7 +21,8 @@ from rawllm.testing.completions import Answer
 from rawllm.testing.dialects import Dialect, Json
 from rawllm.testing.faults import Memory, Moment, request_id
 from rawllm.testing.parameters import RefusedError, check
-from rawllm.testing.scenarios import SCENARIOS, Scenario, found
+from rawllm.testing.rows import Scenario
+from rawllm.testing.scenarios import SCENARIOS, found
 from rawllm.testing.scripts import Request, Script, Step
 from rawllm.testing.turns import Ask, Turn
 

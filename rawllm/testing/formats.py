@@ -32,6 +32,7 @@ class Format(NamedTuple):
 _DAY = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
 _CLOCK = r"([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)"
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HEX = "[0-9A-Fa-f]"
 _BYTE = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 
 FORMATS: dict[str, Format] = {
@@ -52,7 +53,9 @@ FORMATS: dict[str, Format] = {
     "uri-reference": Format("/path/{}", r"[^\s\\]*"),
     "iri-reference": Format("/path/{}", r"[^\s\\]*"),
     "uri-template": Format("/path/{}/{{id}}", r"([^\s{}]|\{[^{}]+\})*"),
-    "uuid": Format("00000000-0000-4000-8000-{:012}", r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-\w{12}"),
+    "uuid": Format(
+        "00000000-0000-4000-8000-{:012}", rf"{_HEX}{{8}}(-{_HEX}{{4}}){{3}}-{_HEX}{{12}}"
+    ),
     "json-pointer": Format("/path/{}", r"(/([^~/]|~[01])*)*"),
     "relative-json-pointer": Format("{}/path", r"(0|[1-9]\d*)(#|(/([^~/]|~[01])*)*)"),
     "regex": Format("^text{}$", r".*"),

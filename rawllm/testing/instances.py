@@ -146,8 +146,7 @@ class _Maker:
         for pattern in way.all("pattern"):
             yield from patterns.texts(pattern, least)
         most = min(way.all("maxLength"), default=MOST_CHARACTERS)
-        for number in range(1, MOST_OF_A_TYPE):
-            yield _fitted(name, str(number) if number > 1 else "", least, most)
+        yield from (_fitted(name, "" if n == 1 else str(n), least, most) for n in count(1))
 
     def _objects(self, way: Way, path: tuple[str, ...]) -> Iterator[dict[str, Any]]:
         needed = way.names("required")
@@ -227,7 +226,7 @@ def _numbers(way: Way, *, whole: bool) -> Iterator[float]:
     high: Any = min(highs, default=math.inf)
     first = math.ceil(min(max(Fraction(1), low), high) / step)
     up = ((first + place) * step for place in range(MOST_OF_A_TYPE // 2))
-    down = ((first - place) * step for place in range(1, MOST_OF_A_TYPE))
+    down = ((first - place) * step for place in count(1))
     yield from map(_number, takewhile(lambda value: value <= high, up))
     yield from map(_number, takewhile(lambda value: value >= low, down))
     if lows and highs:

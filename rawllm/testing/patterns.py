@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Any
 
 #: A text of more parts, or of more repetitions, is not written.
-MOST_PARTS = 5_000
+MOST_PARTS = 2_000
 
 #: In so many variants characters follow in their order, in as many more not.
 _PLAIN_TURNS = 8
@@ -52,7 +52,7 @@ def texts(pattern: str, least: int = 0) -> Iterator[str]:
     except _UnwritableError:
         return
     tried = {""}
-    for more, turn in itertools.product([*range(16), longer], range(2 * _PLAIN_TURNS)):
+    for more, turn in itertools.product([0, longer, *range(1, 16)], range(2 * _PLAIN_TURNS)):
         text = _written(parsed, more, turn)
         if text not in tried and re.search(pattern, text):
             yield text

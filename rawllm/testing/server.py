@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _LOOK = 0.02  # seconds; closing a socket does not end an accept() on every system
-_LINGER = 1.0
+_LINGER = 5.0  # seconds for a client that is refused to stop sending
 
 
 class Exchange(NamedTuple):
@@ -137,7 +137,7 @@ class _Connection:
             return read(self._reader, lambda: self._send(b"HTTP/1.1 100 Continue\r\n\r\n"))
         except UnreadableError as unreadable:
             self._refuse(unreadable.status, str(unreadable))
-            self._finish(_LINGER)  # the client may still be sending
+            self._finish(_LINGER)
         except (OSError, EOFError):
             pass
         return None

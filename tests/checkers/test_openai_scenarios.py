@@ -1,8 +1,8 @@
 """What the official `openai` package makes of each scenario, where it is not the whole answer.
 
-The table is facts about the package (3.20 to 3.52), not about rawllm: which failures
-of a server it reports, and where it hands out half of an answer, or nothing,
-as if all were well. What rawllm makes of the same bytes stands in
+The table holds facts about the package (3.20 to 3.52), not about rawllm: which
+failures of a server it reports, and where it hands out half of an answer, or
+nothing, as if all were well. What rawllm makes of the same bytes stands in
 `SCENARIOS`.
 """
 

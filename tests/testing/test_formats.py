@@ -30,7 +30,10 @@ TEXTS: dict[str, tuple[list[str], list[str]]] = {
     "uri-reference": (["", "../x?y#z"], ["a b", "a\\b"]),
     "iri-reference": (["ä"], ["ä ä"]),
     "uri-template": (["/{a}/{b}", ""], ["/{a", "/a}", "/{}"]),
-    "uuid": (["ABCDEFab-cdef-1234-5678-1234567890ab"], ["abcdefab", "0" * 36]),
+    "uuid": (
+        ["ABCDEFab-cdef-1234-5678-1234567890ab"],
+        ["abcdefab", "0" * 36, "0" * 8 + "-0000" * 3 + "-" + "g" * 12],
+    ),
     "json-pointer": (["", "/a~0b~1/"], ["a", "/~", "/~2"]),
     "relative-json-pointer": (["0", "1#", "2/a"], ["/a", "01", "-1"]),
     "regex": (["^a$", ""], ["a\nb"]),

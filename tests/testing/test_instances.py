@@ -60,6 +60,10 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "a pattern": ({"type": "string", "pattern": r"^[A-Z]{2}\d$"}, "AB2"),
     "a pattern that the name fits": (obj(code={"pattern": "^[a-z]+$"}), {"code": "code"}),
     "a pattern of a length": ({"pattern": "^[A-Z]+$", "minLength": 3}, "ABC"),
+    "a pattern of a great length": (
+        {"pattern": "^[a-z]+$", "minLength": 40},
+        "abcdefghijklmnopqrstuvwxyzabcdefghijklmn",
+    ),
     "two patterns": ({"allOf": [{"pattern": "^[a-z]{3}$"}, {"pattern": "b"}]}, "abc"),
     "an unknown format": ({"type": "string", "format": "phone"}, "text"),
     "a format with a pattern": ({"format": "date", "pattern": "-07$"}, "2025-01-07"),

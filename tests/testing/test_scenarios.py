@@ -7,13 +7,15 @@ import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import rawllm
 from rawllm import testing
 from rawllm.testing.dialects import DIALECTS
-from rawllm.testing.scenarios import SCENARIOS, Scenario, found
+from rawllm.testing.rows import Scenario
+from rawllm.testing.scenarios import SCENARIOS, found
 
 HELLO = "Hello, how is the weather in Paris?"
 WEATHER = {
@@ -48,8 +50,8 @@ def able(client: rawllm.Client, name: str) -> rawllm.Client:
     return client.with_options(max_retries=1) if name == "retry" else client
 
 
-def asked(name: str) -> dict[str, object]:
-    question = {"model": ARGUMENTS.get(name, name), "messages": HELLO}
+def asked(name: str) -> dict[str, Any]:
+    question: dict[str, Any] = {"model": ARGUMENTS.get(name, name), "messages": HELLO}
     tools = {"tools": [WEATHER]} if name.startswith("tools") else {}
     return question | tools
 

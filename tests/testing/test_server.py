@@ -218,9 +218,15 @@ def test_what_a_client_did_not_wait_for_is_seen_when_the_server_has_closed() -> 
 
 
 @pytest.mark.parametrize("sent", [GET, GET * 1000], ids=["all read", "more was sent"])
-def test_a_fin_is_a_clean_end(sent: bytes) -> None:
-    with serving([b"abc", End.FIN]) as server:
-        assert asked(server, sent) == b"abc"
+@pytest.mark.parametrize(
+    "script", [[b"abc", End.FIN], stream({}, [b"abc"], "closing")], ids=["FIN", "closing"]
+)
+def test_a_fin_is_a_clean_end(script: Script, sent: bytes, threads: int) -> None:
+    with serving(script) as server, connect(server) as client:
+        client.sendall(sent)
+        assert until(lambda: threading.active_count() == threads + 1)  # it has closed by itself
+        assert client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+        assert read_all(client).endswith(b"abc")
 
 
 def test_a_reset_is_one() -> None:
@@ -305,6 +311,14 @@ def test_what_is_no_request_is_refused_and_ends_the_connection(status: bytes, se
     assert b"\r\nConnection: close\r\n" in head
     assert b"\r\nContent-Length: %d" % len(words) in head
     assert words
+
+
+def test_who_is_refused_may_go_on_sending_for_a_while() -> None:
+    with serving(OK) as server, connect(server) as client:
+        client.sendall(POST.replace(b"4", b"x"))
+        assert b" 400 " in read_all(client)
+        for _ in range(10):
+            client.sendall(b"x" * 100_000)
 
 
 def test_after_a_refusal_other_connections_go_on() -> None:

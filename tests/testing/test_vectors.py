@@ -17,8 +17,8 @@ from rawllm.testing import vectors
 
 def nearness(one: str, other: str, dimensions: int = 64) -> float:
     """The cosine of the angle between two texts' vectors, which are of length 1."""
-    pair = (vectors.embed(text, dimensions) for text in (one, other))
-    return sum(map(operator.mul, *pair))
+    pair = vectors.embed(one, dimensions), vectors.embed(other, dimensions)
+    return sum(map(operator.mul, *pair), 0.0)
 
 
 #: name: (text, one nearer, one farther)

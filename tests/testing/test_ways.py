@@ -56,7 +56,7 @@ def test_a_schema_that_contains_itself_is_entered_twice() -> None:
 
 
 def test_there_are_not_too_many_ways() -> None:
-    many = {"allOf": [{"anyOf": [{}] * 10}] * 10}
+    many: dict[str, Any] = {"allOf": [{"anyOf": [{}] * 10}] * 10}
     assert len(expanded(read(many))) == ways.MOST_WAYS
 
 
