@@ -44,7 +44,7 @@ CODES: dict[type[BaseException], int] = {
     errors.RateLimitError: 5,
     errors.APITimeoutError: 6,
     errors.APIResponseValidationError: 7,
-    # Also where a timeout cut the stream: what had come has been printed.
+    # Also where a timeout cut the stream after its begin: what had come has been printed.
     errors.StreamError: 7,
     KeyboardInterrupt: 130,
     ReaderGone: 141,
@@ -83,6 +83,12 @@ def code(error: BaseException) -> int:
     if isinstance(error, errors.StreamAPIError):
         # It is what the server would have answered, had it known sooner.
         kind = envelopes.STATUSES.get(error.status_code or 0, errors.APIStatusError)
+    cause = error.__cause__
+    if isinstance(error, errors.IncompleteStreamError) and isinstance(
+        cause, errors.APITimeoutError
+    ):
+        # Of an answer that never began there is nothing to be incomplete.
+        kind = type(error) if error.partial["choices"] else type(cause)
     return next(CODES[parent] for parent in kind.__mro__ if parent in CODES)
 
 

@@ -10,6 +10,7 @@ b'HTTP/1.1 401 Unauthorized'
 
 import json
 import math
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
@@ -72,8 +73,7 @@ class Site:
     def _route(self, request: Request, path: str) -> Script:
         if path.startswith("/v1/"):
             self._check_key(request.headers.get("authorization", ""))
-        one_model = path.startswith(_MODEL) and path != _MODEL
-        methods = ROUTES.get(_MODEL if one_model else path)
+        methods = ROUTES.get(_ONE_MODEL if re.fullmatch(_ONE_MODEL, path) else path)
         if methods is None:
             raise RefusedError(f"Invalid URL ({request.method} {path})", status=404)
         method = "GET" if request.method == "HEAD" else request.method
@@ -182,16 +182,10 @@ def _embeddings(site: Site, request: Request) -> Script:
         return script
     scenario, argument = site.scenario(given["model"])
     texts = _texts(given["input"], "input")
-    found = [vectors.embed(text, given.get("dimensions", vectors.DIMENSIONS)) for text in texts]
-    packed = given.get("encoding_format") == "base64"
-    data = [
-        {
-            "object": "embedding",
-            "index": index,
-            "embedding": vectors.base64_of(vector) if packed else vector,
-        }
-        for index, vector in enumerate(found)
-    ]
+    dimensions = given.get("dimensions", vectors.DIMENSIONS)
+    written = vectors.base64_of if given.get("encoding_format") == "base64" else list
+    found = [written(vectors.embed(text, dimensions)) for text in texts]
+    data = [{"object": "embedding", "index": n, "embedding": one} for n, one in enumerate(found)]
     count = sum(map(tokens.count, texts))
     usage = {"prompt_tokens": count, "total_tokens": count}
     value = {"object": "list", "data": data, "model": given["model"], "usage": usage}
@@ -203,7 +197,7 @@ def _models(site: Site, request: Request) -> Script:
 
 
 def _one_model(site: Site, request: Request) -> Script:
-    name = unquote(request.path.removeprefix(_MODEL))
+    name = unquote(request.path.removeprefix("/v1/models/"))
     site.scenario(name)
     return _whole(request, _model(name))
 
@@ -238,7 +232,7 @@ def _health(site: Site, request: Request) -> Script:
     return _whole(request, {"status": "ok"})
 
 
-_MODEL = "/v1/models/"
+_ONE_MODEL = "/v1/models/(.+)"
 
 #: By path and method. No key is asked for outside of /v1, as with vLLM.
 ROUTES: dict[str, dict[str, Callable[[Site, Request], Script]]] = {
@@ -246,7 +240,7 @@ ROUTES: dict[str, dict[str, Callable[[Site, Request], Script]]] = {
     "/v1/completions": {"POST": _completion},
     "/v1/embeddings": {"POST": _embeddings},
     "/v1/models": {"GET": _models},
-    _MODEL: {"GET": _one_model},
+    _ONE_MODEL: {"GET": _one_model},
     "/v1/chat/completions/input_tokens": {"POST": _input_tokens},
     "/tokenize": {"POST": _tokenize},
     "/detokenize": {"POST": _detokenize},

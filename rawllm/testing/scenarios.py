@@ -215,6 +215,7 @@ SCENARIOS: dict[str, Scenario] = {
         errors.RateLimitError,
         "nothing left to spend",
         "OpenAI",
+        message="You exceeded your current quota: check your plan and billing details.",
         type="insufficient_quota",
         code="insufficient_quota",
     ),

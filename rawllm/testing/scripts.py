@@ -88,11 +88,19 @@ def head(status: int, headers: Mapping[str, str]) -> bytes:
 def whole(
     status: int, headers: Mapping[str, str], body: bytes, steps: Iterable[Step] | None = None
 ) -> Script:
-    """An answer with a Content-Length. `steps` play its body, where they are given."""
+    """An answer with a Content-Length. `steps` play its body, where they are given.
+
+    A pause that comes first is one before the head, which a server sends when
+    it knows the body's length.
+    """
     fields = {**headers, "Content-Length": str(len(body))}
     if steps is None:
         return [head(status, fields) + body]
-    return [head(status, fields), *steps]
+    first, *rest = steps
+    begun = (
+        [first, head(status, fields)] if isinstance(first, Pause) else [head(status, fields), first]
+    )
+    return [*begun, *rest]
 
 
 def stream(

@@ -10,7 +10,9 @@ import pytest
 import requests
 
 from rawllm import errors, hints
+from rawllm.answers import ChatCompletion
 from rawllm.cli import exits
+from rawllm.objects import Object
 
 
 def answered(status: int) -> requests.Response:
@@ -25,8 +27,9 @@ def in_stream(status: int | None) -> errors.StreamAPIError:
     return error
 
 
-def cut_by_a_timeout() -> errors.IncompleteStreamError:
-    error = errors.IncompleteStreamError("the stream ended before the answer did")
+def cut_by_a_timeout(*choices: Object) -> errors.IncompleteStreamError:
+    partial = ChatCompletion(choices=[*choices])
+    error = errors.IncompleteStreamError("the stream ended before the answer did", partial=partial)
     error.__cause__ = errors.APITimeoutError("nothing came")
     return error
 
@@ -52,7 +55,8 @@ def cut_by_a_timeout() -> errors.IncompleteStreamError:
         ),
         pytest.param(errors.StreamError("not JSON"), 7, id="stream"),
         pytest.param(errors.IncompleteStreamError("cut"), 7, id="cut"),
-        pytest.param(cut_by_a_timeout(), 7, id="cut-by-a-timeout"),
+        pytest.param(cut_by_a_timeout(Object(index=0)), 7, id="cut-by-a-timeout"),
+        pytest.param(cut_by_a_timeout(), 6, id="timeout-before-the-first-chunk"),
         pytest.param(in_stream(401), 4, id="401-in-stream"),
         pytest.param(in_stream(403), 4, id="403-in-stream"),
         pytest.param(in_stream(429), 5, id="429-in-stream"),
