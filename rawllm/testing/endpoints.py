@@ -100,10 +100,9 @@ class Site:
 
     def instead(self, request: Request, given: Mapping[str, Any]) -> Script | None:
         """What is played in place of an answer, `None` for nothing."""
-        scenario, argument = self.scenario(given["model"])
-        streamed = given.get("stream", False)
-        moment = Moment(request, given["model"], argument, streamed, self._memory)
-        return scenario.instead(moment)
+        model, streamed = given["model"], given.get("stream", False)
+        scenario, argument = self.scenario(model)
+        return scenario.instead(Moment(request, model, argument, streamed, self._memory))
 
 
 def _path(request: Request) -> str:
@@ -286,8 +285,7 @@ def _decoded(ids: list[int], param: str) -> str:
 def _whole(
     request: Request, value: Json, scenario: Scenario | None = None, argument: str = ""
 ) -> Script:
-    data = _dumped(value)
-    headers = _JSON | request_id(request)
+    data, headers = _dumped(value), _JSON | request_id(request)
     if scenario is None:
         return scripts.whole(200, headers, data)
     steps = scenario.steps([data], argument)

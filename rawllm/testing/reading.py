@@ -5,6 +5,7 @@ server would hide a mistake. What is left out: sockets, and what is answered.
 
 Specification: RFC 9112, HTTP/1.1
 
+>>> import io
 >>> read(io.BytesIO(b"GET /v1/models HTTP/1.1\r\nHost: here\r\n\r\n")).target
 '/v1/models'
 """

@@ -286,10 +286,10 @@ def test_details_of_the_usage_are_a_servers_own(server: str, details: dict[str, 
 
 
 def test_an_ending_stands_with_every_finish_or_with_the_usage() -> None:
-    asked = {"n": 2, "stream": True}
-    chunks = chat("plain-llama-server", **asked).chunks
+    chunks = chat("plain-llama-server", n=2, stream=True).chunks
     assert ["timings" in chunk for chunk in chunks] == [False] * (len(chunks) - 2) + [True] * 2
-    chunks = chat("plain-llama-server", **asked, stream_options={"include_usage": True}).chunks
+    usage = {"include_usage": True}
+    chunks = chat("plain-llama-server", n=2, stream=True, stream_options=usage).chunks
     assert ["timings" in chunk for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
 
 

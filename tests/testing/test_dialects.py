@@ -346,7 +346,7 @@ def test_openrouter_begins_with_a_comment() -> None:
 
 
 def test_tgi_has_arguments_that_are_no_text_unless_they_were_cut() -> None:
-    whole, cut = (chat("tools-tgi", tools=[NOW], **most) for most in ({}, {"max_tokens": 2}))
+    whole, cut = (chat("tools-tgi", tools=[NOW], max_tokens=most) for most in (None, 2))
     arguments = [
         reply.choice["message"]["tool_calls"][0]["function"]["arguments"] for reply in (whole, cut)
     ]

@@ -122,7 +122,8 @@ def test_how_often_a_model_was_asked_before() -> None:
 
 
 def test_threads_are_counted_one_by_one() -> None:
-    memory, found = Memory(), []
+    memory = Memory()
+    found: list[int] = []
     threads = [
         threading.Thread(target=lambda: found.extend(memory.times("m") for _ in range(1000)))
         for _ in range(4)
@@ -145,7 +146,8 @@ def test_how_long_ago_a_model_was_asked_first() -> None:
 
 
 def test_nothing_is_played_where_there_is_to_be_an_answer() -> None:
-    assert faults.nothing(moment()) is None
+    nothing: Instead = faults.nothing
+    assert nothing(moment()) is None
 
 
 def test_only_whole_answers_are_replaced() -> None:

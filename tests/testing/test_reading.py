@@ -16,7 +16,7 @@ CHUNKED = b"POST /v1/x HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n"
 
 
 def test_the_example() -> None:
-    assert doctest.testmod(reading, extraglobs={"io": io}) == (0, 1)
+    assert doctest.testmod(reading, extraglobs={"io": io}) == (0, 2)
 
 
 def test_a_request_is_read_whole() -> None:
