@@ -72,6 +72,7 @@ TESTING = [
     "testing.faults",
     "testing.rows",
     "testing.scenarios",
+    "testing.bodies",
     "testing.endpoints",
     "testing.server",
     "testing.replay",

@@ -2,7 +2,7 @@
 
 No model computed them. The longer a token is, the less likely it was; its
 rivals are single letters, each less likely than the one before. What is left
-out: what each server writes down of a token, which `dialects.py` says.
+out: which server writes down what of a token, which `dialects.py` says.
 
 >>> of_text(["Hi", "!"], 1)["token_logprobs"]
 [-0.125, -0.0625]
@@ -13,10 +13,33 @@ from itertools import accumulate
 from string import ascii_lowercase
 from typing import Any
 
+from rawllm.testing import tokens
+
 Json = dict[str, Any]
 
 #: What is written down of a token and its logprob.
 Write = Callable[[str, float], Json]
+
+
+def openai(token: str, logprob: float) -> Json:
+    """Of a token its text, its logprob and its bytes."""
+    coded = list(token.encode(errors="surrogatepass"))
+    return {"token": token, "logprob": logprob, "bytes": coded}
+
+
+def with_id(token: str, logprob: float) -> Json:
+    """llama-server: its id too."""
+    return {"id": tokens.encode(token)[0], **openai(token, logprob)}
+
+
+def without_bytes(token: str, logprob: float) -> Json:
+    """mlx-lm: its id and no bytes."""
+    return {"id": tokens.encode(token)[0], "token": token, "logprob": logprob}
+
+
+def with_null(token: str, logprob: float) -> Json:
+    """llama-cpp-python: no bytes, which are null."""
+    return openai(token, logprob) | {"bytes": None}
 
 
 def of_chat(pieces: Sequence[str], most: int, write: Write) -> list[Json]:

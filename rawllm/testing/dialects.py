@@ -12,8 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from rawllm.testing import calls, tokens
-from rawllm.testing.chances import Write
+from rawllm.testing import calls, chances
 from rawllm.testing.scripts import Framing
 from rawllm.testing.turns import Turn
 from rawllm.testing.usages import USAGES, Put
@@ -72,26 +71,6 @@ def _cached_tokens(thought: int) -> Json:
     return {"prompt_tokens_details": {"cached_tokens": 0}}
 
 
-# --- what is said of a token ------------------------------------------------
-
-
-def _token(token: str, logprob: float) -> Json:
-    coded = list(token.encode(errors="surrogatepass"))
-    return {"token": token, "logprob": logprob, "bytes": coded}
-
-
-def _token_with_id(token: str, logprob: float) -> Json:
-    return {"id": tokens.encode(token)[0], **_token(token, logprob)}
-
-
-def _token_without_bytes(token: str, logprob: float) -> Json:
-    return {"id": tokens.encode(token)[0], "token": token, "logprob": logprob}
-
-
-def _token_with_null(token: str, logprob: float) -> Json:
-    return {"token": token, "logprob": logprob, "bytes": None}
-
-
 # --- dialects ---------------------------------------------------------------
 
 
@@ -108,7 +87,7 @@ class Dialect(NamedTuple):
     #: The finish_reason of an answer that calls the tool which it had to.
     named: str = "stop"
     #: What a token's logprob is written as, `None` for never; and the list of them.
-    logprob: Write | None = _token
+    logprob: chances.Write | None = chances.openai
     logprobs: Mapping[str, Any] = {}
     streams_logprobs: bool = True
     #: What every answer has, every chunk of a chat, and a whole answer and the end of a stream.
@@ -168,7 +147,7 @@ DIALECTS: dict[str, Dialect] = {
     "llama-server": Dialect(
         call_id="{hex}",
         named="tool_calls",
-        logprob=_token_with_id,
+        logprob=chances.with_id,
         head={"system_fingerprint": "b1-abcdef"},
         ending={"timings": _TIMINGS},
         details=_cached_tokens,
@@ -185,7 +164,7 @@ DIALECTS: dict[str, Dialect] = {
         reasoning="",
         call_id="call__0_{name}_cmpl-{hex}",
         named="tool_calls",
-        logprob=_token_with_null,
+        logprob=chances.with_null,
         logprobs={"refusal": None},
         details=_no_details,
         message=_last_call,
@@ -246,7 +225,7 @@ DIALECTS: dict[str, Dialect] = {
         reasoning="reasoning",
         call_id="{hex}",
         named="tool_calls",
-        logprob=_token_without_bytes,
+        logprob=chances.without_bytes,
         streams_logprobs=False,
         head={"system_fingerprint": "0.32.2-Linux"},
         details=_cached_tokens,

@@ -15,20 +15,20 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from rawllm import sse
 from rawllm.envelopes import Envelope
-from rawllm.testing import completions, faults, histories, parameters, scripts, tokens, vectors
+from rawllm.testing import completions, faults, histories, parameters, tokens, vectors
+from rawllm.testing.bodies import stream, whole
 from rawllm.testing.completions import Answer
-from rawllm.testing.dialects import Dialect, Json
+from rawllm.testing.dialects import Json
 from rawllm.testing.faults import Memory, Moment, request_id
 from rawllm.testing.parameters import RefusedError, check
 from rawllm.testing.rows import Scenario
 from rawllm.testing.scenarios import SCENARIOS, found
-from rawllm.testing.scripts import Request, Script, Step
+from rawllm.testing.scripts import Request, Script
 from rawllm.testing.turns import Ask, Turn
 
-_JSON = {"Content-Type": "application/json"}
-_EVENTS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
+#: No prompt has more tokens, and no answer with all its choices; no text to embed.
+MOST_TOKENS, MOST_EMBEDDED = 250_000, 8192
 
 
 class Site:
@@ -135,41 +135,41 @@ def _generated(
     request: Request,
     asks: Sequence[Ask],
     prompt_tokens: int,
-    whole: Callable[[Answer], Json],
+    write: Callable[[Answer], Json],
     chunks: Callable[[Answer], list[Json]],
 ) -> Script:
     given = asks[0].given
     if (script := site.instead(request, given)) is not None:
         return script
+    _check_length("prompt" if "prompt" in given else "messages", prompt_tokens)
     scenario, argument = site.scenario(given["model"])
     dialect = scenario.dialect
     heard = [ask._replace(argument=argument) for ask in asks if dialect.many or not ask.choice]
-    answer = Answer(given, [_said(scenario, ask) for ask in heard], dialect, prompt_tokens)
-    if not given.get("stream") or not scenario.streams:
-        return _whole(request, whole(answer), scenario, argument)
-    steps = scenario.steps(_events(scenario.chunks(chunks(answer)), dialect), argument)
-    headers = _EVENTS | request_id(request)
-    return [*scripts.stream(headers, steps, dialect.framing), *scenario.after]
+    answer = Answer(given, _said(scenario, heard), dialect, prompt_tokens)
+    if given.get("stream") and scenario.streams:
+        return stream(request, chunks(answer), scenario, argument)
+    return whole(request, write(answer), scenario, argument)
 
 
-def _said(scenario: Scenario, ask: Ask) -> Turn:
-    turn = scenario.say(ask)
-    return turn._replace(echo=ask.said) if ask.given.get("echo") else turn
+def _said(scenario: Scenario, asks: Sequence[Ask]) -> list[Turn]:
+    turns: list[Turn] = []
+    left = MOST_TOKENS
+    for ask in asks:
+        turn = scenario.say(ask)
+        left -= turn.tokens
+        if left < 0:
+            raise RefusedError(f"more than {MOST_TOKENS} tokens are not said at once", param="n")
+        turns.append(turn._replace(echo=ask.said) if ask.given.get("echo") else turn)
+    return turns
 
 
-def _events(chunks: Sequence[Json | bytes], dialect: Dialect) -> list[Step]:
-    """The bytes of a stream, a step an event. What comes before it has the first chunk's head."""
-    first = next((chunk for chunk in chunks if isinstance(chunk, dict)), {})
-    before = [first | item if isinstance(item, dict) else item for item in dialect.before]
-    done = [b"data: [DONE]\n\n"] if dialect.done else []
-    return [_event(item, dialect) for item in (*before, *chunks, *done)]
-
-
-def _event(item: Json | bytes, dialect: Dialect) -> bytes:
-    data = item if isinstance(item, bytes) else sse.encode(sse.Event(_dumped(item).decode()))
-    if data.startswith(b"data: "):
-        data = data.replace(b"data: ", dialect.field.encode(), 1)
-    return data.replace(b"\n", dialect.line_end.encode())
+def _check_length(param: str, count: int, most: int = MOST_TOKENS) -> None:
+    if count > most:
+        words = (
+            f"This model's maximum context length is {most} tokens. "
+            f"However, your {param} resulted in {count} tokens."
+        )
+        raise RefusedError(words, param=param, code="context_length_exceeded")
 
 
 # --- the other endpoints ----------------------------------------------------
@@ -181,24 +181,26 @@ def _embeddings(site: Site, request: Request) -> Script:
         return script
     scenario, argument = site.scenario(given["model"])
     texts = _texts(given["input"], "input")
+    counts = [tokens.count(text) for text in texts]
+    _check_length("input", max(counts), MOST_EMBEDDED)
+    _check_length("input", count := sum(counts))
     dimensions = given.get("dimensions", vectors.DIMENSIONS)
     written = vectors.base64_of if given.get("encoding_format") == "base64" else list
     found = [written(vectors.embed(text, dimensions)) for text in texts]
     data = [{"object": "embedding", "index": n, "embedding": one} for n, one in enumerate(found)]
-    count = sum(map(tokens.count, texts))
     usage = {"prompt_tokens": count, "total_tokens": count}
     value = {"object": "list", "data": data, "model": given["model"], "usage": usage}
-    return _whole(request, value, scenario, argument)
+    return whole(request, value, scenario, argument)
 
 
 def _models(site: Site, request: Request) -> Script:
-    return _whole(request, {"object": "list", "data": [_model(name) for name in SCENARIOS]})
+    return whole(request, {"object": "list", "data": [_model(name) for name in SCENARIOS]})
 
 
 def _one_model(site: Site, request: Request) -> Script:
     name = unquote(request.path.removeprefix("/v1/models/"))
     site.scenario(name)
-    return _whole(request, _model(name))
+    return whole(request, _model(name))
 
 
 def _model(name: str) -> Json:
@@ -210,7 +212,7 @@ def _input_tokens(site: Site, request: Request) -> Script:
     given = check(_json(request), parameters.CHAT)
     site.scenario(given["model"])
     count = len(histories.tokens_of(given["messages"]))
-    return _whole(request, {"object": "response.input_tokens", "input_tokens": count})
+    return whole(request, {"object": "response.input_tokens", "input_tokens": count})
 
 
 def _tokenize(site: Site, request: Request) -> Script:
@@ -218,17 +220,17 @@ def _tokenize(site: Site, request: Request) -> Script:
     given = check(_json(request), parameters.TOKENIZE)
     text = given.get("content", given.get("prompt", ""))
     ids = tokens.encode(text) + histories.tokens_of(given.get("messages", ()))
-    return _whole(request, {"tokens": ids, "count": len(ids)})
+    return whole(request, {"tokens": ids, "count": len(ids)})
 
 
 def _detokenize(site: Site, request: Request) -> Script:
     given = check(_json(request), parameters.DETOKENIZE)
     text = _decoded(given["tokens"], "tokens")
-    return _whole(request, {"content": text, "prompt": text})
+    return whole(request, {"content": text, "prompt": text})
 
 
 def _health(site: Site, request: Request) -> Script:
-    return _whole(request, {"status": "ok"})
+    return whole(request, {"status": "ok"})
 
 
 _ONE_MODEL = "/v1/models/(.+)"
@@ -247,7 +249,7 @@ ROUTES: dict[str, dict[str, Callable[[Site, Request], Script]]] = {
 }
 
 
-# --- requests and answers ---------------------------------------------------
+# --- requests ---------------------------------------------------------------
 
 
 def _json(request: Request) -> Any:
@@ -280,21 +282,3 @@ def _decoded(ids: list[int], param: str) -> str:
     except ValueError:
         words = f"{param!r} must be tokens as /tokenize gives them"
         raise RefusedError(words, param=param) from None
-
-
-def _whole(
-    request: Request, value: Json, scenario: Scenario | None = None, argument: str = ""
-) -> Script:
-    data, headers = _dumped(value), _JSON | request_id(request)
-    if scenario is None:
-        return scripts.whole(200, headers, data)
-    steps = scenario.steps([data], argument)
-    return [*scripts.whole(200, headers, data, steps), *scenario.after]
-
-
-def _dumped(value: Json) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    try:
-        return text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can only escape
-        return json.dumps(value, separators=(",", ":")).encode()

@@ -47,3 +47,16 @@ def test_nothing_is_known_of_the_first_token_of_an_echo() -> None:
 def test_nothing_is_said_of_no_tokens() -> None:
     assert chances.of_chat([], 3, write) == []
     assert set(map(tuple, chances.of_text([], 3).values())) == {()}
+
+
+@pytest.mark.parametrize(
+    ("form", "written"),
+    [
+        (chances.openai, {"token": "é", "logprob": -1, "bytes": [0xC3, 0xA9]}),
+        (chances.with_id, {"id": 0x1C3A9, "token": "é", "logprob": -1, "bytes": [0xC3, 0xA9]}),
+        (chances.without_bytes, {"id": 0x1C3A9, "token": "é", "logprob": -1}),
+        (chances.with_null, {"token": "é", "logprob": -1, "bytes": None}),
+    ],
+)
+def test_a_token_is_written_down(form: chances.Write, written: dict[str, object]) -> None:
+    assert form("é", -1) == written

@@ -17,6 +17,7 @@ import rawllm
 from rawllm import testing
 from rawllm.testing import SCENARIOS, Site
 from rawllm.testing.completions import CREATED
+from rawllm.testing.endpoints import MOST_EMBEDDED, MOST_TOKENS
 from rawllm.testing.faults import Memory
 from rawllm.testing.scripts import End, Pause
 from tests.testing.asking import HELLO, Reply, ask, chat, complete
@@ -339,6 +340,31 @@ def test_a_scenario_is_played_by_every_endpoint(reply: Reply) -> None:
 def test_a_scenario_that_breaks_streams_breaks_legacy_ones_too() -> None:
     assert "error" in complete("stream-error", stream=True).chunks[-1]
     assert complete("cut-rst").ends == [End.RST]
+
+
+MUCH = "x " * MOST_TOKENS
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "value", "most"),
+    [
+        (CHAT, "messages", [{"role": "user", "content": MUCH}], MOST_TOKENS),
+        ("/v1/completions", "prompt", [MUCH, "Hi"], MOST_TOKENS),
+        ("/v1/embeddings", "input", ["Hi", "x " * MOST_EMBEDDED], MOST_EMBEDDED),
+        ("/v1/embeddings", "input", ["x " * 8000] * 32, MOST_TOKENS),
+    ],
+)
+def test_a_prompt_that_is_too_long_is_refused(path: str, name: str, value: Any, most: int) -> None:
+    reply = ask(path, {"model": "m", name: value})
+    assert f"maximum context length is {most} tokens" in openai_error(reply, 400, name)
+    assert reply.error["code"] == "context_length_exceeded"
+
+
+def test_an_answer_that_is_too_long_is_refused() -> None:
+    """No request makes the server say more than it can hold."""
+    assert chat("long:99999", "Hi").status == 200
+    words = openai_error(chat("long:99999", "Hi", n=2, stream=True), 400, "n")
+    assert words == "more than 250000 tokens are not said at once"
 
 
 def test_several_prompts_have_a_choice_each() -> None:

@@ -187,24 +187,21 @@ place = []
 
 def test_that_fails_while_it_is_answered(llm_server):
     llm_server.scenario = "cut-silence"
-    place.append(llm_server.url)
-    answer = ask(llm_server.url)
+    place.extend([llm_server.url, ask(llm_server.url)])  # neither read nor closed
     pytest.fail("on purpose")
 
 def test_that_fails_in_the_middle_of_a_request(llm_server):
     host, port = llm_server.url.split("/")[2].split(":")
-    place.append(llm_server.url)
     client = socket.create_connection((host, int(port)))
     client.sendall(b"POST /v1/chat")
-    place.append(client)  # it stays open
+    place.extend([llm_server.url, client])
     pytest.fail("on purpose")
 
 def test_nothing_is_left():
-    first, second, client = place
-    for url in (first, second):
+    for url, client in zip(place[::2], place[1::2]):
         with pytest.raises(urllib.error.URLError, match="refused"):
             ask(url)
+        client.close()
     assert threading.active_count() == 1
-    client.close()
 """
     assert run(IMPORTS + tests) == {"failed": 2, "passed": 1}

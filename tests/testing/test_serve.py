@@ -73,7 +73,7 @@ def test_a_port_and_a_host_may_be_chosen() -> None:
 
 def test_a_scenario_that_there_is_not_is_refused() -> None:
     with (
-        pytest.raises(ValueError, match="no scenario is named 'nope'.*plain"),
+        pytest.raises(ValueError, match=r"no scenario is named 'nope'.*plain"),
         testing.serve("nope"),
     ):
         pass
