@@ -139,7 +139,7 @@ _TIMINGS = {
     "predicted_per_token_ms": 1.0,
     "predicted_per_second": 1000.0,
 }
-_BOTH_NULL = {"role": None, "content": None, "function_call": None, "tool_calls": None}
+_ALL_NULL = {"role": None, "content": None, "function_call": None, "tool_calls": None}
 _UNFINISHED = {"finish_reason": None}
 
 DIALECTS: dict[str, Dialect] = {
@@ -169,7 +169,7 @@ DIALECTS: dict[str, Dialect] = {
         details=_no_details,
         message=_last_call,
         opening={"role": "assistant"},
-        every_calling=_BOTH_NULL,
+        every_calling=_ALL_NULL,
         deltas=calls.repeated,
         usage=USAGES["never"].put,
     ),

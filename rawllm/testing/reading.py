@@ -12,7 +12,7 @@ Specification: RFC 9112, HTTP/1.1
 
 import re
 from collections.abc import Callable
-from typing import Protocol
+from typing import BinaryIO
 
 from rawllm.testing.scripts import Request
 
@@ -31,17 +31,7 @@ class UnreadableError(Exception):
         self.status = status
 
 
-class Source(Protocol):
-    """Where bytes come from: a binary file, as far as it is needed."""
-
-    def readline(self, size: int, /) -> bytes:
-        """At most so many bytes, up to the end of a line."""
-
-    def read(self, size: int, /) -> bytes:
-        """So many bytes; fewer where they end."""
-
-
-def read(source: Source, proceed: Callable[[], object] = lambda: None) -> Request | None:
+def read(source: BinaryIO, proceed: Callable[[], object] = lambda: None) -> Request | None:
     """The next request, `None` where the bytes end before it.
 
     `proceed` is called where the client waits for a word to send its body.
@@ -97,7 +87,7 @@ def _size(digits: str, base: int) -> int:
 class _Part:
     """The bytes of one request, of which each part may have so many."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: BinaryIO) -> None:
         self._source = source
         self.raw = bytearray()
         self.begin(MOST_HEAD, 431, "head")

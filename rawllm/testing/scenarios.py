@@ -288,7 +288,10 @@ SCENARIOS: dict[str, Scenario] = {
     # How the usage comes, and each server's own form.
     **{
         f"usage-{name}": Scenario(
-            f"the usage: {usage.about}", usage.who, dialect=OPENAI._replace(usage=usage.put)
+            f"the usage: {usage.about}",
+            usage.who,
+            usage.shows,
+            dialect=OPENAI._replace(usage=usage.put),
         )
         for name, usage in USAGES.items()
     },

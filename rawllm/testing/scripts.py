@@ -96,11 +96,9 @@ def whole(
     fields = {**headers, "Content-Length": str(len(body))}
     if steps is None:
         return [head(status, fields) + body]
-    first, *rest = steps
-    begun = (
-        [first, head(status, fields)] if isinstance(first, Pause) else [head(status, fields), first]
-    )
-    return [*begun, *rest]
+    played = list(steps)
+    place = 1 if isinstance(next(iter(played), None), Pause) else 0
+    return [*played[:place], head(status, fields), *played[place:]]
 
 
 def stream(

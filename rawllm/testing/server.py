@@ -57,8 +57,10 @@ class Server:
         port: int = 0,
         seen: Callable[[Exchange], None] = lambda exchange: None,
     ) -> None:
-        self.answer, self.seen = answer, seen
-        self.closing = threading.Event()
+        self.answer: Callable[[Request], Script] = answer
+        self.seen: Callable[[Exchange], None] = seen
+        #: Set when the server is to close, which ends every pause.
+        self.closing: threading.Event = threading.Event()
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, port), family=family, backlog=128)
         self._listener.settimeout(_LOOK)

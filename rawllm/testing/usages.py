@@ -18,10 +18,11 @@ Put = Callable[[list[Json], Json, bool], list[Json]]
 
 
 class Usage(NamedTuple):
-    """One way: what it looks like, who has it, and how it is done."""
+    """One way: what it looks like, who has it, what to look for, and how it is done."""
 
     about: str
     who: str
+    shows: bytes
     put: Put
 
 
@@ -82,23 +83,58 @@ def _so_far(usage: Json, said: int) -> Json:
 
 
 USAGES: dict[str, Usage] = {
-    "last": Usage("a last chunk without choices", "vLLM, SGLang, TGI", _last),
-    "null": Usage("a last chunk without choices, and null in all others", "OpenAI", _null),
-    "each": Usage("growing counts in every chunk", "vLLM with `continuous_usage_stats`", _each),
+    "last": Usage(
+        "a last chunk without choices",
+        "vLLM, Ollama, SGLang, TGI",
+        b'"choices":[],"usage":{',
+        _last,
+    ),
+    "null": Usage(
+        "a last chunk without choices, and null in all others",
+        "OpenAI",
+        b'"usage":null',
+        _null,
+    ),
+    "each": Usage(
+        "growing counts in every chunk",
+        "vLLM with `continuous_usage_stats`",
+        b'"completion_tokens":1,',
+        _each,
+    ),
     "always": Usage(
         "growing counts in every chunk, though nobody asked",
         "vLLM with `--enable-force-include-usage`",
+        b'"completion_tokens":1,',
         _always,
     ),
     "zeroed": Usage(
-        "zeros in every chunk, then the counts", "Ollama, of a legacy completion", _zeroed
+        "zeros in every chunk, then the counts",
+        "Ollama, of a legacy completion",
+        b'"prompt_tokens":0,',
+        _zeroed,
     ),
     "finish": Usage(
         "in the last chunk with a choice, asked for or not",
         "transformers; llama-server, of a legacy completion",
+        b'"finish_reason":"stop"}],"usage":{',
         _finish,
     ),
-    "choice": Usage("a last chunk with a choice that says nothing", "LiteLLM", _choice),
-    "misnamed": Usage("a last chunk that calls itself a whole answer", "mlx-lm", _misnamed),
-    "never": Usage("not at all, though asked for", "llama-cpp-python", _never),
+    "choice": Usage(
+        "a last chunk with a choice that says nothing",
+        "LiteLLM",
+        b'"choices":[{"index":0,"delta":{}}],"usage":{',
+        _choice,
+    ),
+    "misnamed": Usage(
+        "a last chunk that calls itself a whole answer",
+        "mlx-lm",
+        b'"object":"chat.completion",',
+        _misnamed,
+    ),
+    "never": Usage(
+        "not at all, though asked for",
+        "llama-cpp-python",
+        b'"finish_reason":"stop"}]}',
+        _never,
+    ),
 }

@@ -12,7 +12,7 @@ pytest.importorskip("hypothesis")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rawllm.testing import SCENARIOS, Request, Site
+from rawllm.testing import SCENARIOS, Request, Site, schemas
 from rawllm.testing.dialects import DIALECTS
 from rawllm.testing.endpoints import ROUTES
 from rawllm.testing.parameters import CHAT, COMPLETION, DETOKENIZE, EMBEDDING, TOKENIZE
@@ -182,7 +182,12 @@ def test_every_stream_folds_to_its_whole(
     from rawllm.answers import ChatCompletion
 
     tools = [{"type": "function", "function": {"name": name}} for name in ("now", "later")]
-    asked: Any = {"max_tokens": most, "stop": stop, "n": n, "tools": tools if kind == "tools" else None}
+    asked: Any = {
+        "max_tokens": most,
+        "stop": stop,
+        "n": n,
+        "tools": tools if kind == "tools" else None,
+    }
     whole = chat(f"{kind}-{server}", text, **asked).json
     stream = folded(chat(f"{kind}-{server}", text, stream=True, **asked), ChatCompletion)
     for expected, got in zip(whole["choices"], stream["choices"], strict=True):
@@ -200,3 +205,30 @@ def test_tokens_come_back_as_text(text: str) -> None:
     body = json.dumps({"content": text}).encode()
     ids = ask("/tokenize", body).json["tokens"]
     assert ask("/detokenize", {"tokens": ids}).json["content"] == json.loads(body)["content"]
+
+
+@EXAMPLES
+@given(SCHEMAS)
+def test_an_answer_satisfies_its_schema_or_is_refused(schema: Any) -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    reply = chat(messages=GOOD[0], response_format=form)
+    if reply.status == 200:
+        value = json.loads(reply.choice["message"]["content"])
+        assert schemas.fault(value, schemas.read(schema)) is None
+    else:
+        assert (reply.status, reply.error["param"]) == (400, "response_format")
+
+
+@EXAMPLES
+@given(TOOLS)
+def test_arguments_satisfy_the_parameters_or_are_refused(tools: Any) -> None:
+    reply = chat("tools", GOOD[0], tools=tools)
+    if reply.status != 200:
+        assert (reply.status, reply.error["param"]) == (400, "tools")
+        return
+    offered = {tool["function"]["name"]: tool["function"]["parameters"] for tool in tools}
+    for call in reply.choice["message"]["tool_calls"]:
+        value = json.loads(call["function"]["arguments"])
+        schema = offered[call["function"]["name"]]
+        assert isinstance(value, dict)
+        assert schema is None or schemas.fault(value, schemas.read(schema)) is None

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 import rawllm
-from rawllm import testing
+from rawllm import envelopes, testing
+from rawllm.envelopes import SHAPES
 from rawllm.testing import SCENARIOS, Site
 from rawllm.testing.completions import CREATED
 from rawllm.testing.endpoints import MOST_EMBEDDED, MOST_TOKENS
-from rawllm.testing.faults import Memory
+from rawllm.testing.faults import WORDS, Memory
 from rawllm.testing.scripts import End, Pause
 from tests.testing.asking import HELLO, Reply, ask, chat, complete
 
@@ -238,6 +239,13 @@ def test_a_wrong_request_is_refused_by_every_scenario(model: str) -> None:
 @pytest.mark.parametrize("model", ["slow:x", "long:123456", "retry:-1", "error-400:nobody"])
 def test_an_argument_that_makes_no_sense_is_refused(model: str) -> None:
     assert openai_error(chat(model), 400, "model")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_error_comes_in_the_envelope_that_the_models_name_says(shape: str) -> None:
+    reply = chat(f"error-400:{shape}")
+    assert reply.status == 400
+    assert reply.json == envelopes.serialize(WORDS[400], 400, shape)
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b'"Hi"'])

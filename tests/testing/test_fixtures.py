@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -129,6 +130,7 @@ def run(tmp_path: Path) -> Run:
         done = subprocess.run(
             [*command, "-W", "error", "--rootdir", str(tmp_path), str(tmp_path)],
             cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(Path(rawllm.__file__).parents[1])},
             capture_output=True,
             text=True,
             check=False,

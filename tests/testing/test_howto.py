@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 from rawllm.testing.scenarios import found
-from tests.test_docs import DOCS, blocks, rows
+from tests.test_docs import DOCS, ROOT, blocks, rows
 
 PAGE = DOCS / "howto/test-your-app.md"
 
@@ -21,7 +22,12 @@ def test_the_tests_of_the_page_pass(tmp_path: Path) -> None:
     (tmp_path / "test_page.py").write_text(tests)
     command = [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", "-q"]
     done = subprocess.run(
-        [*command, "."], cwd=tmp_path, capture_output=True, text=True, check=False
+        [*command, "."],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     functions = len(re.findall(r"^ *def test_", tests, re.MULTILINE))

@@ -159,7 +159,8 @@ ENDS = {
 @pytest.mark.parametrize(("name", "row"), ROWS)
 def test_the_bytes_that_the_table_names_are_sent(url: str, name: str, row: Scenario) -> None:
     messages = [{"role": "user", "content": HELLO}]
-    got, end = sent(url, asked(name) | {"messages": messages, "stream": True})
+    usage = {"stream_options": {"include_usage": True}} if name.startswith("usage-") else {}
+    got, end = sent(url, asked(name) | usage | {"messages": messages, "stream": True})
     assert row.shows in got
     assert (end, is_framed(got)) == ENDS.get(name, ("FIN", True))
 

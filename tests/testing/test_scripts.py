@@ -33,9 +33,22 @@ def test_a_whole_answer_says_its_length_and_is_one_write() -> None:
     ]
 
 
-def test_a_whole_answers_body_may_be_played_otherwise() -> None:
-    played = whole(200, {}, b"abc", [b"a", End.RST])
-    assert played == [b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", b"a", End.RST]
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("steps", "played"),
+    [
+        pytest.param([], [HEAD], id="not at all"),
+        pytest.param([b"a", End.RST], [HEAD, b"a", End.RST], id="cut"),
+        pytest.param([Pause(1), b"abc"], [Pause(1), HEAD, b"abc"], id="after a pause"),
+        pytest.param(
+            [b"a", Pause(1), b"bc"], [HEAD, b"a", Pause(1), b"bc"], id="with a pause in it"
+        ),
+    ],
+)
+def test_a_whole_answers_body_may_be_played_otherwise(steps: Script, played: Script) -> None:
+    assert whole(200, {}, b"abc", steps) == played
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
