@@ -14,12 +14,13 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from rawllm.testing.endpoints import Site
+from rawllm.testing.replay import Replay
 from rawllm.testing.rows import Scenario
 from rawllm.testing.scenarios import SCENARIOS
 from rawllm.testing.scripts import Request
 from rawllm.testing.server import Exchange, Server
 
-__all__ = ["SCENARIOS", "Exchange", "Request", "Scenario", "Server", "Site", "serve"]
+__all__ = ["SCENARIOS", "Exchange", "Replay", "Request", "Scenario", "Server", "Site", "serve"]
 
 
 @contextmanager
@@ -36,7 +37,8 @@ def serve(
 
     A model's name that is no scenario behaves as `scenario` says; `strict`
     makes it a 404. With `keys` one of them must be sent. `seen` is called, in
-    a thread of the server, with each exchange when it is over.
+    a thread of the server, with each exchange just before its last bytes are
+    sent.
     """
     site = Site(scenario, keys=keys, strict=strict)
     with Server(site.answer, host=host, port=port, seen=seen) as server:

@@ -35,7 +35,8 @@ def stream(request: Request, chunks: list[Json], scenario: Scenario, argument: s
     headers = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
     events = _events(scenario.chunks(chunks), scenario.dialect)
     steps = scenario.steps(events, argument)
-    framing = scenario.dialect.framing
+    # HTTP/1.0, which nginx speaks to those behind it, has no chunks: RFC 9112 section 6.1.
+    framing = "closing" if request.version == "HTTP/1.0" else scenario.dialect.framing
     return [*scripts.stream(headers | request_id(request), steps, framing), *scenario.after]
 
 

@@ -42,8 +42,8 @@ class RefusedError(Exception):
         code: str | None = None,
     ) -> None:
         super().__init__(message)
-        self.status = status
-        self.envelope = Envelope(message, None, code, param, "invalid_request_error")
+        self.status: int = status
+        self.envelope: Envelope = Envelope(message, None, code, param, "invalid_request_error")
 
 
 def check(body: Any, parameters: Parameters) -> dict[str, Any]:

@@ -79,6 +79,14 @@ def test_a_stream_may_end_with_its_connection() -> None:
     assert reply.ends == [End.FIN]
 
 
+def test_a_client_of_http_1_0_gets_no_chunks() -> None:
+    old = REQUEST._replace(version="HTTP/1.0")
+    reply = read(bodies.stream(old, CHUNKS, spoken(), ""))
+    assert reply.body == streamed(spoken()).body
+    assert "transfer-encoding" not in reply.headers
+    assert reply.ends == [End.FIN]
+
+
 def test_not_every_server_says_that_it_is_done() -> None:
     assert streamed(spoken(OPENAI._replace(done=False))).data == [json_of(c) for c in CHUNKS]
 
