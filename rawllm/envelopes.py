@@ -1,28 +1,37 @@
-"""Error bodies: every shape of every server, to the same few facts and a class.
+"""Error bodies: every shape of every server, to the same few facts and a class, and back.
 
 A server says what went wrong in one of a dozen shapes. `parse` finds the
-words in each; `error_class` turns status and words into the exception to
-raise. What is left out: advice, which `hints.py` gives.
+words in each, `serialize` writes them in one by its name; `error_class` turns
+status and words into the exception to raise. What is left out: advice, which
+`hints.py` gives.
 
-| shape | servers |
-|---|---|
-| `{"error": {"message", "type", "param", "code"}}` | OpenAI, llama-server, vLLM, Ollama's /v1, LiteLLM |
-| `{"error": {"code", "message", "metadata"}}`, with a 200 as well | OpenRouter |
-| `{"error": "text"}`, with an `error_type` | Ollama's /api, LM Studio (with a 200), mlx-lm, TGI; vLLM's 401 |
-| `{"object": "error", "message", "type", "param", "code"}` | SGLang, older vLLM |
-| `{"type": "error", "code", "message"}` | OpenAI's event `error` |
-| `{"detail": "text"}` or `[{"loc", "msg", "type"}]` | FastAPI: vLLM, LiteLLM, llama-cpp-python, transformers |
-| `{"type", "title", "status", "detail"}` | problem+json, RFC 9457: gateways |
-| plain text, HTML, nothing | Ollama's 404, any proxy, a wrong address |
+| shape | its name | servers |
+|---|---|---|
+| `{"error": {"message", "type", "param", "code"}}` | openai | OpenAI, Ollama's /v1 |
+| the same, its `code` the status, without `param` | llama-server | llama-server |
+| the same, its `code` the status | vllm | vLLM |
+| the same, its `code` the status as text | litellm | LiteLLM |
+| `{"error": {"code", "message", "metadata"}}`, with a 200 as well | openrouter | OpenRouter |
+| `{"error": "text"}` | text | Ollama's /api, LM Studio (with a 200), mlx-lm; vLLM's 401 |
+| `{"error": "text", "error_type"}` | tgi | TGI |
+| `{"object": "error", "message", "type", "param", "code"}` | flat | SGLang, older vLLM |
+| `{"type": "error", "code", "message", "param"}` | event | OpenAI's event `error` |
+| `{"detail": "text"}` | fastapi | FastAPI: vLLM, LiteLLM, llama-cpp-python, transformers |
+| `{"detail": [{"loc", "msg", "type"}]}` | (only read) | the same, of a wrong request |
+| `{"type", "title", "status", "detail"}` | problem | problem+json, RFC 9457: gateways |
+| plain text, HTML, nothing | (only read) | Ollama's 404, any proxy, a wrong address |
 
 >>> parse('{"detail":"Not Found"}').message
 'Not Found'
 >>> error_class(404, parse('{"detail":"Not Found"}')).__name__
 'NotFoundError'
-"""  # noqa: E501  # a table's rows do not wrap
+>>> serialize(Envelope("no such model", type="not_found_error"), 404, "llama-server")
+{'error': {'code': 404, 'message': 'no such model', 'type': 'not_found_error'}}
+"""
 
-import html
 import re
+from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from rawllm import errors
@@ -135,6 +144,17 @@ def envelope(value: Any) -> Envelope:
     )
 
 
+def serialize(found: Envelope, status: int, shape: str = "openai") -> dict[str, Any]:
+    """The JSON value that says `found` in one of the `SHAPES`; `envelope` reads it back.
+
+    The `code` of some servers is the status: there that of `found` is not
+    said. Raises `ValueError` for a shape that is none of them.
+    """
+    if shape not in SHAPES:
+        raise ValueError(f"no shape {shape!r}; there are: {', '.join(SHAPES)}")
+    return SHAPES[shape](found._asdict() | {"status": status})
+
+
 def is_error(value: Any) -> bool:
     """Whether JSON that came with a 200, whole or in a stream, is an error after all.
 
@@ -221,6 +241,8 @@ def _words_of_html(page: str) -> str:
     """A page's title, else its text."""
     title = _TITLE.search(page)
     text = title[1] if title else _TAG.sub(" ", page)
+    import html  # here and not above: its table of entities takes longer to load than this file
+
     return " ".join(html.unescape(text).split())
 
 
@@ -230,3 +252,39 @@ def _text(value: Any) -> str | None:
 
 def _count(digits: str | None) -> int | None:
     return int(digits) if digits else None
+
+
+def _picked(found: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: found[name] for name in names}
+
+
+def _four(found: dict[str, Any]) -> dict[str, Any]:
+    return _picked(found, "message", "type", "param", "code")
+
+
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
+#: name -> the value that says an error in this shape, from the fields of its
+#: `Envelope` and its `status`. The keys stand in the order in which they come.
+SHAPES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "openai": lambda found: {"error": _four(found)},
+    "llama-server": lambda found: {
+        "error": {"code": found["status"]} | _picked(found, "message", "type")
+    },
+    "vllm": lambda found: {"error": _four(found) | {"code": found["status"]}},
+    "litellm": lambda found: {"error": _four(found) | {"code": str(found["status"])}},
+    "openrouter": lambda found: {
+        "error": {"code": found["status"], "message": found["message"], "metadata": {}}
+    },
+    "text": lambda found: {"error": found["message"]},
+    "tgi": lambda found: {"error": found["message"], "error_type": found["type"]},
+    "flat": lambda found: {"object": "error"} | _four(found) | {"code": found["status"]},
+    "event": lambda found: {"type": "error"} | _picked(found, "code", "message", "param"),
+    "fastapi": lambda found: {"detail": found["message"]},
+    "problem": lambda found: {
+        "type": found["type"] or "about:blank",
+        "title": _PHRASES.get(found["status"], "Error"),
+        "status": found["status"],
+        "detail": found["message"],
+    },
+}

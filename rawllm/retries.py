@@ -7,7 +7,6 @@ the openai SDK's (`_base_client.py`); what differs is named at each row.
 import math
 from collections.abc import Mapping
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 NEVER, AT_ONCE, BACKOFF, IF_ASKED, LOADING = "never", "at once", "back off", "if asked", "loading"
@@ -181,6 +180,9 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
             continue
         if math.isfinite(seconds):
             return max(seconds, 0.0)
+    # Here and not above: it takes as long as a quarter of `import rawllm`.
+    from email.utils import parsedate_to_datetime
+
     try:
         seconds = (parsedate_to_datetime(headers["retry-after"]) - now).total_seconds()
     except (KeyError, TypeError, ValueError, OverflowError):  # no date, or without a time zone

@@ -1,7 +1,11 @@
-"""A client and a mock of its server, where one request and its JSON are the subject."""
+"""A client and a mock of its server, where one request and its JSON are the subject.
+
+And why tests were skipped that need what not every machine has.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -21,3 +25,19 @@ def client() -> Iterator[rawllm.Client]:
 def mock() -> Iterator[responses.RequestsMock]:
     with responses.RequestsMock() as mock:
         yield mock
+
+
+#: Folders whose tests need programs of others.
+DEMANDING = ("tests/live/", "tests/checkers/")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say once, for each folder and reason, why tests were skipped."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(
+        (report.nodeid.rpartition("/")[0], report.longrepr[2])
+        for report in skipped
+        if report.nodeid.startswith(DEMANDING)
+    )
+    for (folder, reason), count in sorted(reasons.items()):
+        terminalreporter.write_line(f"{folder}, {count} tests: {reason}")

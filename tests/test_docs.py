@@ -13,6 +13,7 @@ import ast
 import asyncio
 import contextlib
 import inspect
+import io
 import itertools
 import json
 import os
@@ -28,7 +29,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import rawllm
-from rawllm import errors
+from rawllm import cli, errors, testing
 
 from .servers import (
     CHAT,
@@ -251,11 +252,28 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_is_one_that_works(command: str) -> None:
+def test_a_command_is_one_that_works(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     program, *arguments = shlex.split(command)
-    {"pip": check_pip, "pytest": check_pytest, "curl": check_curl, "python": check_python}[program](
-        arguments
-    )
+    program = program.removeprefix(".venv/bin/")
+    if program == "rawllm":
+        with testing.serve() as url:
+            monkeypatch.setenv("OPENAI_BASE_URL", url)
+            monkeypatch.setattr("sys.stdin", io.StringIO())
+            check_rawllm(arguments)
+    else:
+        CHECKS[program](arguments)
+
+
+def check_rawllm(arguments: list[str]) -> None:
+    """Run, with the reference server as the one that is found; `serve` would not end."""
+    if arguments[0] == "serve":
+        cli.make_parser().parse_args(arguments)
+    else:
+        assert cli.main(arguments) == 0
+
+
+def check_venv(arguments: list[str]) -> None:
+    assert arguments == ["-m", "venv", ".venv"]
 
 
 def check_pip(arguments: list[str]) -> None:
@@ -284,6 +302,15 @@ def check_curl(arguments: list[str]) -> None:
     if "-d" in arguments:
         json.loads(arguments[arguments.index("-d") + 1])
         assert "Content-Type: application/json" in arguments
+
+
+CHECKS = {
+    "pip": check_pip,
+    "pytest": check_pytest,
+    "curl": check_curl,
+    "python": check_python,
+    "python3": check_venv,
+}
 
 
 # --- links and tables -------------------------------------------------------

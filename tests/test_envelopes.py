@@ -1,4 +1,4 @@
-"""Error bodies: each shape of each server, to the same few facts and a class."""
+"""Error bodies: each shape of each server, to the same few facts and a class, and back."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from rawllm import errors
 from rawllm.envelopes import (
     CODES,
+    SHAPES,
     STATUSES,
     ContextLength,
     Envelope,
@@ -21,6 +22,7 @@ from rawllm.envelopes import (
     is_loading,
     is_quota,
     parse,
+    serialize,
     status_of,
 )
 
@@ -38,7 +40,7 @@ def said(
 # --- the words, in every shape ----------------------------------------------
 
 #: name: (body, what it says)
-SHAPES: dict[str, tuple[str, Envelope]] = {
+SAYS: dict[str, tuple[str, Envelope]] = {
     "openai: all fields": (
         '{"error":{"message":"The model `x` does not exist","type":"invalid_request_error",'
         '"param":"model","code":"model_not_found"}}',
@@ -161,7 +163,7 @@ SHAPES: dict[str, tuple[str, Envelope]] = {
 }
 
 
-@pytest.mark.parametrize(("body", "expected"), SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize(("body", "expected"), SAYS.values(), ids=SAYS)
 def test_the_words_and_names_of_every_shape_are_found(body: str, expected: Envelope) -> None:
     assert parse(body)._replace(body=None) == expected
 
@@ -205,6 +207,97 @@ def test_no_depth_of_json_fails(start: str, end: str, depth: int) -> None:
 def test_json_that_is_parsed_already_is_read_alike() -> None:
     value = {"error": {"message": "x", "code": 404}}
     assert envelope(value) == Envelope("x", value["error"], "404", None, None)
+
+
+# --- the other direction ----------------------------------------------------
+
+FULL = said("No model `x`", code="model_not_found", type="invalid_request_error", param="model")
+
+#: shape: the body of a 404 that says FULL, as the servers of that shape send it
+WRITTEN: dict[str, str] = {
+    "openai": '{"error":{"message":"No model `x`","type":"invalid_request_error","param":"model",'
+    '"code":"model_not_found"}}',
+    "llama-server": '{"error":{"code":404,"message":"No model `x`",'
+    '"type":"invalid_request_error"}}',
+    "vllm": '{"error":{"message":"No model `x`","type":"invalid_request_error","param":"model",'
+    '"code":404}}',
+    "litellm": '{"error":{"message":"No model `x`","type":"invalid_request_error","param":"model",'
+    '"code":"404"}}',
+    "openrouter": '{"error":{"code":404,"message":"No model `x`","metadata":{}}}',
+    "text": '{"error":"No model `x`"}',
+    "tgi": '{"error":"No model `x`","error_type":"invalid_request_error"}',
+    "flat": '{"object":"error","message":"No model `x`","type":"invalid_request_error",'
+    '"param":"model","code":404}',
+    "event": '{"type":"error","code":"model_not_found","message":"No model `x`","param":"model"}',
+    "fastapi": '{"detail":"No model `x`"}',
+    "problem": '{"type":"invalid_request_error","title":"Not Found","status":404,'
+    '"detail":"No model `x`"}',
+}
+
+
+@pytest.mark.parametrize(("shape", "body"), WRITTEN.items(), ids=WRITTEN)
+def test_an_error_is_written_as_the_servers_of_each_shape_do(shape: str, body: str) -> None:
+    assert json.dumps(serialize(FULL, 404, shape), separators=(",", ":")) == body
+
+
+def test_every_shape_is_written() -> None:
+    assert list(SHAPES) == list(WRITTEN)
+
+
+#: shape: what comes back of FULL, with its 404
+READ_BACK: dict[str, Envelope] = {
+    "openai": FULL,
+    "llama-server": FULL._replace(code="404", param=None),
+    "vllm": FULL._replace(code="404"),
+    "litellm": FULL._replace(code="404"),
+    "openrouter": said(FULL.message, code="404"),
+    "text": said(FULL.message),
+    "tgi": said(FULL.message, type=FULL.type),
+    "flat": FULL._replace(code="404"),
+    "event": FULL._replace(type="error"),
+    "fastapi": said(FULL.message),
+    "problem": said(FULL.message, type=FULL.type),
+}
+
+
+@pytest.mark.parametrize(("shape", "expected"), READ_BACK.items(), ids=READ_BACK)
+def test_what_is_written_is_read_back(shape: str, expected: Envelope) -> None:
+    assert envelope(serialize(FULL, 404, shape))._replace(body=None) == expected
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_words_alone_are_read_back_from_every_shape(shape: str) -> None:
+    value = serialize(said("Something broke"), 500, shape)
+    assert parse(json.dumps(value)).message == "Something broke"
+    assert error_class(500, envelope(value)) is errors.InternalServerError
+
+
+def test_the_shape_is_openais_unless_named() -> None:
+    assert serialize(said("No"), 400) == {
+        "error": {"message": "No", "type": None, "param": None, "code": None}
+    }
+
+
+def test_a_problem_without_a_type_is_about_blank() -> None:
+    assert serialize(said("Wait"), 429, "problem") == {
+        "type": "about:blank",
+        "title": "Too Many Requests",
+        "status": 429,
+        "detail": "Wait",
+    }
+
+
+def test_a_problem_of_an_unregistered_status_has_a_title_too() -> None:
+    assert serialize(said("Wait"), 529, "problem")["title"] == "Error"
+
+
+def test_an_unknown_shape_is_refused_with_those_there_are() -> None:
+    message = (
+        "no shape 'opnai'; there are: openai, llama-server, vllm, litellm, openrouter, text, tgi, "
+        "flat, event, fastapi, problem"
+    )
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        serialize(FULL, 404, "opnai")
 
 
 # --- whether it is an error -------------------------------------------------

@@ -118,11 +118,3 @@ def doomed_server(serve: Serve) -> Iterator[LlamaServer]:
     """A server of one test's own, which it may kill."""
     with serve("tiny", *ENDLESS) as server:
         yield server
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say once why the tests of this folder were skipped."""
-    skipped = terminalreporter.stats.get("skipped", [])
-    mine = [report for report in skipped if report.nodeid.startswith("tests/live/")]
-    for reason in sorted({report.longrepr[2] for report in mine}):
-        terminalreporter.write_line(f"tests/live, {len(mine)} tests: {reason}")

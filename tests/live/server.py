@@ -20,9 +20,9 @@ STOPPED_WITHIN = 10.0
 PAUSE = 0.02  # between two looks at what will be so soon
 
 
-def unavailable(reason: str) -> NoReturn:
-    """Skip what cannot run here; fail it where RAWLLM_REQUIRE_LIVE says that all must run."""
-    if os.environ.get("RAWLLM_REQUIRE_LIVE") == "1":
+def unavailable(reason: str, required_by: str = "RAWLLM_REQUIRE_LIVE") -> NoReturn:
+    """Skip what cannot run here; fail it where the environment says that all must run."""
+    if os.environ.get(required_by) == "1":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
 

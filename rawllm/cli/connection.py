@@ -1,0 +1,54 @@
+"""The options that say which server to ask and how, and the client they make."""
+
+import argparse
+import os
+
+from rawllm.cli import discovery, terminal
+from rawllm.client import Client
+from rawllm.payloads import omit
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `--base-url`, `--api-key` and `--timeout`, which `client` reads."""
+    group = parser.add_argument_group("the server")
+    group.add_argument(
+        "--base-url",
+        metavar="URL",
+        help="its address, as http://localhost:11434/v1; without it OPENAI_BASE_URL, "
+        "else the first server found on this machine",
+    )
+    group.add_argument(
+        "--api-key",
+        metavar="KEY",
+        help="the key; without it OPENAI_API_KEY, which other users of the machine cannot see",
+    )
+    group.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=float,
+        help="the longest silence of the server (default: 600)",
+    )
+
+
+def named(arguments: argparse.Namespace) -> str:
+    """The base URL that the options or the environment name, "" for none."""
+    return arguments.base_url or os.environ.get("OPENAI_BASE_URL", "").strip()
+
+
+def client(arguments: argparse.Namespace) -> Client:
+    """A client of the server that is named, or else found, which is told on stderr.
+
+    Raises `ValueError` for options that cannot be, `APIConnectionError` where
+    no server is found.
+    """
+    timeout = omit if arguments.timeout is None else arguments.timeout
+    asked = Client(named(arguments) or None, arguments.api_key, timeout=timeout)
+    if named(arguments):
+        return asked
+    # Only now: what is wrong with the options is said before anybody is asked.
+    found = discovery.find(arguments.ports)
+    if found is None:
+        has_key = bool(os.environ.get("OPENAI_API_KEY", "").strip())
+        raise discovery.nothing_found(arguments.ports, has_key=has_key)
+    terminal.note(f"found a server at {found}")
+    return asked.with_options(base_url=found)

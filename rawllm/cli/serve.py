@@ -1,0 +1,153 @@
+"""`rawllm serve`: the reference server, for programs of your own, until Ctrl-C.
+
+Its base URL is the first line on stdout, so that a script can read it; all
+else goes to stderr, a line for each request. It uses nothing of the client.
+What is left out: what is answered, which `rawllm.testing` says.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rawllm.cli import exchanges, terminal
+
+if TYPE_CHECKING:
+    from rawllm.testing import Exchange, Request
+    from rawllm.testing.scripts import Script
+
+NAME = "serve"
+HELP = "run a pretended server, which fails as real ones do, on demand"
+USAGE = "[options]"
+
+_LONGEST_PORT = 65535
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)"
+    )
+    parser.add_argument(
+        "--port", type=port, default=8000, help="the port; 0 takes a free one (default: 8000)"
+    )
+    parser.add_argument(
+        "--list", action="store_true", help="print the scenarios and what each does; serve nothing"
+    )
+    group = parser.add_argument_group("what is answered")
+    group.add_argument(
+        "--scenario",
+        metavar="NAME",
+        help="what a model does whose name is no scenario (default: plain)",
+    )
+    group.add_argument(
+        "--strict", action="store_true", help="refuse a model whose name is no scenario"
+    )
+    group.add_argument(
+        "--api-key",
+        metavar="KEY",
+        action="append",
+        default=[],
+        help="ask for this key, or for one of them if given several times",
+    )
+    group.add_argument(
+        "--replay", metavar="DIR", help="answer with the recordings in this directory instead"
+    )
+
+
+def port(text: str) -> int:
+    """A port's number, of which there are 65535; 0 stands for any.
+
+    >>> port("8000")
+    8000
+    """
+    if not text.isdecimal() or int(text) > _LONGEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: they are 1 to {_LONGEST_PORT}")
+    return int(text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until Ctrl-C, which is a `KeyboardInterrupt`; or list the scenarios."""
+    from rawllm.testing import Server  # here and not above: `rawllm --help` needs no server
+
+    if arguments.list:
+        terminal.write(_scenarios())
+        return 0
+    answer = _answer(arguments)
+    try:
+        server = Server(answer, host=arguments.host, port=arguments.port, seen=_tell)
+    except OSError as error:
+        raise OSError(_elsewhere(arguments, error)) from error
+    with server:
+        terminal.note(_welcome(arguments, server.url))
+        terminal.write(f"{server.url}\n")
+        while True:
+            time.sleep(3600)  # on Windows nothing else can be interrupted
+
+
+def _answer(arguments: argparse.Namespace) -> "Callable[[Request], Script]":
+    """What answers a request. `ValueError` for what there is not, and for what excludes itself."""
+    from rawllm.testing import Site
+    from rawllm.testing.replay import Replay
+
+    if arguments.replay is None:
+        scenario = arguments.scenario or "plain"
+        return Site(scenario, keys=arguments.api_key, strict=arguments.strict).answer
+    if arguments.scenario or arguments.strict or arguments.api_key:
+        raise ValueError("--replay answers as recorded: leave out --scenario, --strict, --api-key")
+    return Replay(arguments.replay).answer
+
+
+# --- what is said -----------------------------------------------------------
+
+
+def _scenarios() -> str:
+    from rawllm.testing import SCENARIOS
+
+    width = max(map(len, SCENARIOS))
+    return "".join(f"{name:<{width}}  {row.about}\n" for name, row in SCENARIOS.items())
+
+
+def _elsewhere(arguments: argparse.Namespace, error: OSError) -> str:
+    why = str(error.strerror).partition(" (")[0]  # behind it Python says the place once more
+    return (
+        f"cannot listen on {arguments.host}:{arguments.port}: {why}; "
+        "--port names another port, and `--port 0` takes a free one"
+    )
+
+
+def _welcome(arguments: argparse.Namespace, base_url: str) -> str:
+    if arguments.replay is not None:
+        return f"serving the recordings of {arguments.replay} until Ctrl-C"
+    server = f"--base-url {base_url}" + (" --api-key KEY" if arguments.api_key else "")
+    return f"""serving until Ctrl-C; from another terminal, try
+  rawllm ask {server} "Hello"
+  rawllm ask {server} -m cut-fin "Hello"
+  rawllm models {server}
+The name of the model chooses what happens; `rawllm serve --list` explains each."""
+
+
+def _tell(exchange: "Exchange") -> None:
+    """Write the line about a request. Its headers and its query, where keys are, stay out."""
+    request = exchange.request
+    words = [request.method, request.path, _model(request)]
+    said = " ".join(filter(None, words)).encode("unicode_escape").decode()
+    terminal.note(f"{said} -> {_outcome(exchange)}")
+
+
+def _model(request: "Request") -> str:
+    try:
+        return str(request.json["model"])
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return ""
+
+
+def _outcome(exchange: "Exchange") -> str:
+    """The status and what was sent, or where it was cut."""
+    raw = exchange.raw
+    if not raw:
+        return "closed without an answer"
+    status = raw[9:12].decode("latin-1")
+    if exchange.request.method != "HEAD" and exchanges.is_cut(raw):
+        return f"{status}, cut after {len(raw)} bytes"
+    return f"{status}, {len(raw)} bytes in {exchange.sent[-1][0] * 1000:.0f} ms"

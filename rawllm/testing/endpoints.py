@@ -1,0 +1,284 @@
+"""The endpoints: a request in, a script out. No I/O.
+
+A `Site` is one server: its keys, its models, what it remembers. What is left
+out: sockets (`server.py`), and what a model says (`turns.py`).
+
+>>> site = Site(keys={"secret"})
+>>> site.answer(Request("GET", "/v1/models", {}, b""))[0][:25]
+b'HTTP/1.1 401 Unauthorized'
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+from rawllm.envelopes import Envelope
+from rawllm.testing import completions, faults, histories, parameters, tokens, vectors
+from rawllm.testing.bodies import stream, whole
+from rawllm.testing.completions import Answer
+from rawllm.testing.dialects import Json
+from rawllm.testing.faults import Memory, Moment, request_id
+from rawllm.testing.parameters import RefusedError, check
+from rawllm.testing.rows import Scenario
+from rawllm.testing.scenarios import SCENARIOS, found
+from rawllm.testing.scripts import Request, Script
+from rawllm.testing.turns import Ask, Turn
+
+#: No prompt has more tokens, and no answer with all its choices; no text to embed.
+MOST_TOKENS, MOST_EMBEDDED = 250_000, 8192
+
+
+class Site:
+    """What one server answers.
+
+    Without `keys` any key is good. A model's name that is not in the table
+    behaves as `scenario` says, or is a 404 if `strict`. Raises `ValueError`
+    for a scenario that is not in the table.
+    """
+
+    def __init__(
+        self,
+        scenario: str = "plain",
+        *,
+        keys: Collection[str] = (),
+        strict: bool = False,
+        memory: Memory | None = None,
+    ) -> None:
+        default = found(scenario)
+        if default is None:
+            raise ValueError(
+                f"no scenario is named {scenario!r}; there are: {', '.join(SCENARIOS)}"
+            )
+        self._default = default
+        self._keys = keys
+        self._strict = strict
+        self._memory = memory or Memory()
+
+    def answer(self, request: Request) -> Script:
+        """What is played for a request, however wrong it is.
+
+        A HEAD has the answer of a GET; whoever sends it leaves out the body.
+        """
+        try:
+            return self._route(request, _path(request))
+        except RefusedError as refused:
+            return faults.error(refused.status, refused.envelope, headers=request_id(request))
+        except RecursionError:  # Python's own limit, wherever it was reached
+            words = Envelope("the body is nested too deep", type="invalid_request_error")
+            return faults.error(400, words, headers=request_id(request))
+
+    def _route(self, request: Request, path: str) -> Script:
+        if path.startswith("/v1/"):
+            self._check_key(request.headers.get("authorization", ""))
+        methods = ROUTES.get(_ONE_MODEL if re.fullmatch(_ONE_MODEL, path) else path)
+        if methods is None:
+            raise RefusedError(f"Invalid URL ({request.method} {path})", status=404)
+        method = "GET" if request.method == "HEAD" else request.method
+        if method not in methods:
+            words = f"Not allowed to make {request.method} requests to {path}"
+            allowed = {"Allow": ", ".join([*methods, *(["HEAD"] if "GET" in methods else [])])}
+            envelope = Envelope(words, type="invalid_request_error")
+            return faults.error(405, envelope, headers=request_id(request) | allowed)
+        return methods[method](self, request)
+
+    def _check_key(self, authorization: str) -> None:
+        scheme, _, key = authorization.partition(" ")
+        if self._keys and not (scheme.lower() == "bearer" and key.strip() in self._keys):
+            words = "Incorrect API key provided." if key else "You didn't provide an API key."
+            raise RefusedError(words, status=401, code="invalid_api_key")
+
+    def scenario(self, model: str) -> tuple[Scenario, str]:
+        """How a model behaves, and the argument in its name. `RefusedError`: it is unknown."""
+        known = found(model)
+        if known is None and self._strict:
+            words = f"The model `{model}` does not exist"
+            raise RefusedError(words, status=404, param="model", code="model_not_found")
+        return known or self._default
+
+    def instead(self, request: Request, given: Mapping[str, Any]) -> Script | None:
+        """What is played in place of an answer, `None` for nothing."""
+        model, streamed = given["model"], given.get("stream", False)
+        scenario, argument = self.scenario(model)
+        return scenario.instead(Moment(request, model, argument, streamed, self._memory))
+
+
+def _path(request: Request) -> str:
+    try:
+        return request.path
+    except ValueError:  # as for "//[", which begins like an address and is none
+        raise RefusedError(f"Invalid URL ({request.target})", status=404) from None
+
+
+# --- answers of generation --------------------------------------------------
+
+
+def _chat(site: Site, request: Request) -> Script:
+    given = check(_json(request), parameters.CHAT)
+    asks = [Ask(given, None, choice) for choice in range(given.get("n", 1))]
+    count = len(histories.tokens_of(given["messages"]))
+    return _generated(site, request, asks, count, completions.chat, completions.chat_chunks)
+
+
+def _completion(site: Site, request: Request) -> Script:
+    given = check(_json(request), parameters.COMPLETION)
+    prompts = _texts(given["prompt"], "prompt")
+    asks = [Ask(given, prompt, n) for prompt in prompts for n in range(given.get("n", 1))]
+    count = sum(map(tokens.count, prompts))
+    return _generated(site, request, asks, count, completions.text, completions.text_chunks)
+
+
+def _generated(
+    site: Site,
+    request: Request,
+    asks: Sequence[Ask],
+    prompt_tokens: int,
+    write: Callable[[Answer], Json],
+    chunks: Callable[[Answer], list[Json]],
+) -> Script:
+    given = asks[0].given
+    if (script := site.instead(request, given)) is not None:
+        return script
+    _check_length("prompt" if "prompt" in given else "messages", prompt_tokens)
+    scenario, argument = site.scenario(given["model"])
+    dialect = scenario.dialect
+    heard = [ask._replace(argument=argument) for ask in asks if dialect.many or not ask.choice]
+    answer = Answer(given, _said(scenario, heard), dialect, prompt_tokens)
+    if given.get("stream") and scenario.streams:
+        return stream(request, chunks(answer), scenario, argument)
+    return whole(request, write(answer), scenario, argument)
+
+
+def _said(scenario: Scenario, asks: Sequence[Ask]) -> list[Turn]:
+    turns: list[Turn] = []
+    left = MOST_TOKENS
+    for ask in asks:
+        turn = scenario.say(ask)
+        left -= turn.tokens
+        if left < 0:
+            raise RefusedError(f"more than {MOST_TOKENS} tokens are not said at once", param="n")
+        turns.append(turn._replace(echo=ask.said) if ask.given.get("echo") else turn)
+    return turns
+
+
+def _check_length(param: str, count: int, most: int = MOST_TOKENS) -> None:
+    if count > most:
+        words = (
+            f"This model's maximum context length is {most} tokens. "
+            f"However, your {param} resulted in {count} tokens."
+        )
+        raise RefusedError(words, param=param, code="context_length_exceeded")
+
+
+# --- the other endpoints ----------------------------------------------------
+
+
+def _embeddings(site: Site, request: Request) -> Script:
+    given = check(_json(request), parameters.EMBEDDING)
+    if (script := site.instead(request, given)) is not None:
+        return script
+    scenario, argument = site.scenario(given["model"])
+    texts = _texts(given["input"], "input")
+    counts = [tokens.count(text) for text in texts]
+    _check_length("input", max(counts), MOST_EMBEDDED)
+    _check_length("input", count := sum(counts))
+    dimensions = given.get("dimensions", vectors.DIMENSIONS)
+    written = vectors.base64_of if given.get("encoding_format") == "base64" else list
+    found = [written(vectors.embed(text, dimensions)) for text in texts]
+    data = [{"object": "embedding", "index": n, "embedding": one} for n, one in enumerate(found)]
+    usage = {"prompt_tokens": count, "total_tokens": count}
+    value = {"object": "list", "data": data, "model": given["model"], "usage": usage}
+    return whole(request, value, scenario, argument)
+
+
+def _models(site: Site, request: Request) -> Script:
+    return whole(request, {"object": "list", "data": [_model(name) for name in SCENARIOS]})
+
+
+def _one_model(site: Site, request: Request) -> Script:
+    name = unquote(request.path.removeprefix("/v1/models/"))
+    site.scenario(name)
+    return whole(request, _model(name))
+
+
+def _model(name: str) -> Json:
+    return {"id": name, "object": "model", "created": completions.CREATED, "owned_by": "rawllm"}
+
+
+def _input_tokens(site: Site, request: Request) -> Script:
+    """As llama-server counts those of a chat, without answering it."""
+    given = check(_json(request), parameters.CHAT)
+    site.scenario(given["model"])
+    count = len(histories.tokens_of(given["messages"]))
+    return whole(request, {"object": "response.input_tokens", "input_tokens": count})
+
+
+def _tokenize(site: Site, request: Request) -> Script:
+    """As llama-server and vLLM do, which name their fields differently."""
+    given = check(_json(request), parameters.TOKENIZE)
+    text = given.get("content", given.get("prompt", ""))
+    ids = tokens.encode(text) + histories.tokens_of(given.get("messages", ()))
+    return whole(request, {"tokens": ids, "count": len(ids)})
+
+
+def _detokenize(site: Site, request: Request) -> Script:
+    given = check(_json(request), parameters.DETOKENIZE)
+    text = _decoded(given["tokens"], "tokens")
+    return whole(request, {"content": text, "prompt": text})
+
+
+def _health(site: Site, request: Request) -> Script:
+    return whole(request, {"status": "ok"})
+
+
+_ONE_MODEL = "/v1/models/(.+)"
+
+#: By path and method. No key is asked for outside of /v1, as with vLLM.
+ROUTES: dict[str, dict[str, Callable[[Site, Request], Script]]] = {
+    "/v1/chat/completions": {"POST": _chat},
+    "/v1/completions": {"POST": _completion},
+    "/v1/embeddings": {"POST": _embeddings},
+    "/v1/models": {"GET": _models},
+    _ONE_MODEL: {"GET": _one_model},
+    "/v1/chat/completions/input_tokens": {"POST": _input_tokens},
+    "/tokenize": {"POST": _tokenize},
+    "/detokenize": {"POST": _detokenize},
+    "/health": {"GET": _health},
+}
+
+
+# --- requests ---------------------------------------------------------------
+
+
+def _json(request: Request) -> Any:
+    try:
+        return json.loads(request.body, parse_float=_finite, parse_constant=_finite)
+    except ValueError:
+        raise RefusedError("the body is not JSON") from None
+
+
+def _finite(text: str) -> float:
+    """What Python reads besides JSON, NaN and Infinity, could not be written back."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"no number of JSON: {text}")
+    return number
+
+
+def _texts(value: Any, param: str) -> list[str]:
+    """Prompts or inputs in any of their four forms, as texts."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value[0], int):
+        return [_decoded(value, param)]
+    return [text for item in value for text in _texts(item, param)]
+
+
+def _decoded(ids: list[int], param: str) -> str:
+    try:
+        return tokens.decode(ids)
+    except ValueError:
+        words = f"{param!r} must be tokens as /tokenize gives them"
+        raise RefusedError(words, param=param) from None
