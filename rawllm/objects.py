@@ -18,7 +18,7 @@ None
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
@@ -165,7 +165,7 @@ class Object(dict[str, Any]):
 # Made once, with a hook: the C scanner then wraps while it parses, ten times as
 # fast as walking the result.
 _decoder = json.JSONDecoder(object_hook=Object)
-_scan = _decoder.scan_once
+_scan: Callable[[str, int], tuple[Any, int]] = _decoder.scan_once  # type: ignore[attr-defined]  # not in typeshed
 
 
 def parse(text: str) -> Any:

@@ -1,25 +1,22 @@
 """The answer to one request: its headers, and its body's bytes as they come.
 
-The body is read with `raw.read1`: requests' own `iter_lines` and
-`iter_content` hold back a body that ends with its connection until it ends.
-What is left out: what the bytes mean, beyond whether they are JSON.
+What is left out: how the bytes are read, which is in `bodies.py`, and what they
+mean, beyond whether they are JSON.
 """
 
 import contextlib
-import http.client
 import io
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from rawllm import connections, envelopes, errors, failures
-from rawllm.chunks import Chunks
+from rawllm.bodies import body_of
 from rawllm.deadlines import Watch
 from rawllm.objects import parse
 
 if TYPE_CHECKING:
     import requests
 
-_READ = 65536  # bytes asked for at once; what is there is returned at once
 _MOST_OF_AN_ERROR = 1 << 20  # bytes of an error's body
 _DRAIN_SECONDS = 0.05  # how long the rest after `[DONE]` may take
 
@@ -45,11 +42,7 @@ class Reply:
         self.framed: bool = (
             getattr(raw, "chunked", False) or getattr(raw, "length_remaining", None) is not None
         )
-        encoded = "Content-Encoding" in response.headers
-        plain = None if encoded else getattr(raw, "_original_response", None)
-        self._plain = plain if isinstance(plain, http.client.HTTPResponse) else None
-        chunked = self._plain is not None and self._plain.chunked
-        self._chunks = Chunks() if chunked else None
+        self._body = body_of(raw)
         sock = connections.socket_of(raw)
         if sock is not None and self._held():
             watch.attach(sock)  # of a caller's session it is known only now
@@ -61,7 +54,7 @@ class Reply:
         `APITimeoutError` after too long a silence or past a limit.
         """
         try:
-            data = self._read1()
+            data = self._body.read1()
         except (AttributeError, *connections.TROUBLE) as trouble:
             # An AttributeError: another thread closed the response meanwhile.
             if isinstance(trouble, AttributeError) and not self._closed:
@@ -70,52 +63,9 @@ class Reply:
             raise self._broken(connections.event(trouble), first) from first
         if not data and (self._closed or self.watch.ended):
             raise self._broken("dropped")
+        if not self._held():
+            self.watch.stop()
         return data
-
-    def _read1(self) -> bytes:
-        """The body's next bytes, from http.client itself where they need no decoding.
-
-        urllib3's way around it costs a stream as much as parsing it, and so do
-        http.client's chunks. Private to urllib3 is where it keeps its own
-        response; without one, as in mocks, its `read1` does the same.
-        """
-        if self._plain is None:
-            data: bytes = self._raw.read1(_READ, decode_content=True)
-            if not self._held():
-                self.watch.stop()
-            return data
-        return self._read_plain(self._plain) if self._chunks is None else self._read_chunks()
-
-    def _read_plain(self, plain: http.client.HTTPResponse) -> bytes:
-        data = plain.read1(_READ)
-        if plain.length is not None:
-            if not data and plain.length > 0:
-                raise http.client.IncompleteRead(b"", plain.length)
-            if plain.length <= 0:
-                plain.close()  # which `read1` leaves open, up to Python 3.12
-        if plain.isclosed():
-            self._let_go()
-        return data
-
-    def _read_chunks(self) -> bytes:
-        chunks, plain = self._chunks, self._plain
-        data = b""
-        while not data and not chunks.over:
-            read = plain.fp.read1(_READ)
-            if not read:
-                raise http.client.IncompleteRead(b"")
-            data = chunks.feed(read)
-            if chunks.over:
-                plain.close()
-                if chunks.rest:  # nothing that comes next can be trusted
-                    self._raw.close()
-                self._let_go()
-        return data
-
-    def _let_go(self) -> None:
-        """Give the connection back, which may serve somebody else now."""
-        self._raw.release_conn()
-        self.watch.stop()
 
     def _broken(
         self, event: str, trouble: BaseException | None = None

@@ -77,7 +77,8 @@ class OwnSession:
         # A session's own `send` would look for redirects and cookies. Mocks
         # take the place of the adapter, or of its `send`.
         adapter = self._session.get_adapter(prepared.sent.url or "")
-        response = adapter.send(prepared.sent, timeout=timeouts, **prepared.settings)
+        settings: dict[str, Any] = {"timeout": timeouts, **prepared.settings}
+        response = adapter.send(prepared.sent, **settings)
         response.request = prepared.shown
         return response
 
