@@ -38,8 +38,7 @@ class Fold:
         self._choices: dict[int, _Choice] = {}
         #: The choice that ended with a finish_reason of "error".
         self.failed: Object | None = None
-        #: Whether the last chunk named no model, which is how Ollama says that it failed.
-        self.nameless: bool = False
+        self._last = Object()
         #: Bytes kept so far: text as UTF-8; an event that brings more counts whole, once.
         self.size: int = 0
 
@@ -51,17 +50,17 @@ class Fold:
             if value is None or head.get(name) == value:
                 continue  # nothing new, which is what most chunks say here
             if name == "choices":
-                for place, choice in enumerate(choices(chunk)):
-                    size, other = self._choice(choice, place).add(choice)
-                    text += size
-                    more = more or other
+                for place, choice in enumerate(value if isinstance(value, list) else ()):
+                    if isinstance(choice, Object):
+                        size, other = self._choice(choice, place).add(choice)
+                        text += size
+                        more = more or other
             elif not (name in _SAID_ONCE and head.get(name)):
                 more = more or not (name in head or name in self._whole._fields)
                 # Usage is the last one (vLLM's continuous counts grow), and so is
                 # any field of a server's own (llama-server's `timings`).
                 head[name] = value
-        # quirk(ollama): a failed generation arrives as a chunk with model "".
-        self.nameless = chunk.get("model") == ""
+        self._last = chunk
         if more or len(self._choices) > known:
             text = max(text, event_bytes)
         self.size += text
@@ -77,6 +76,14 @@ class Fold:
         if kept is None:
             kept = self._choices[key] = _Choice()
         return kept
+
+    @property
+    def nameless(self) -> bool:
+        """Whether the last chunk named no model.
+
+        # quirk(ollama): a failed generation arrives as a chunk with model "".
+        """
+        return bool(self._last.get("model") == "")
 
     @property
     def completion(self) -> Any:

@@ -50,7 +50,8 @@ class Object(dict[str, Any]):
             setattr(cls, name, property(methodcaller("get", name)))
         children = {k: c for k, v in declared.items() for c in _object_classes(v)}
         cls._fields = cls._fields | declared.keys()
-        cls._children = tuple((dict(cls._children) | children).items())
+        known = dict(cls._children) | children
+        cls._children = tuple((k, c) for k, c in known.items() if c is not Object)
 
     @classmethod
     def from_json(cls, text: str) -> "Self":
