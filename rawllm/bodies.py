@@ -3,10 +3,12 @@
 What `requests` offers holds back a body that ends with its connection;
 urllib3's `read1` does not, but costs a stream as much as parsing it. Private
 to urllib3 is where it keeps http.client's response; where there is none, as in
-mocks, its own `read1` does the same. What is left out: what a failure means.
+mocks, or something stands before it, as a cache does, urllib3's `read1` does
+the same. What is left out: what a failure means.
 """
 
 import http.client
+import io
 from typing import Any, Protocol
 
 from rawllm.chunks import Chunks
@@ -20,18 +22,25 @@ class Body(Protocol):
     def read1(self) -> bytes:
         """The next bytes, as soon as there are any; `b""` at the end.
 
-        Raises what urllib3 and http.client do. At the end the connection is
-        given back, for another call.
+        Raises what urllib3 and http.client do, `ConnectionError` for one that is
+        cut, and `ValueError` for what is no chunk. At the end the connection
+        is given back, for another call.
         """
         ...
 
 
 def body_of(raw: Any) -> Body:
     """The body of urllib3's response `raw`."""
-    plain = getattr(raw, "_original_response", None)
-    if not isinstance(plain, http.client.HTTPResponse) or "Content-Encoding" in raw.headers:
+    plain = getattr(raw, "_fp", None)
+    if (
+        not isinstance(plain, http.client.HTTPResponse)
+        or not isinstance(plain.fp, io.BufferedReader)
+        or "Content-Encoding" in raw.headers
+    ):
         return _Decoded(raw)
-    return _Chunked(raw, plain) if plain.chunked else _Plain(raw, plain)
+    # Where there is no body (HEAD, 204) the length is 0, whatever the headers say.
+    chunked = plain.chunked and plain.length is None
+    return _Plain(raw, plain, Chunks() if chunked else _Length(plain.length))
 
 
 class _Decoded:
@@ -46,47 +55,53 @@ class _Decoded:
 
 
 class _Plain:
-    """A body with a length, or one that ends with its connection."""
+    """A body that is sent as it is, but for its framing."""
 
-    def __init__(self, raw: Any, plain: http.client.HTTPResponse) -> None:
+    def __init__(
+        self, raw: Any, plain: http.client.HTTPResponse, framing: "Chunks | _Length"
+    ) -> None:
         self._raw = raw
         self._plain = plain
+        self._framing = framing
 
     def read1(self) -> bytes:
-        plain = self._plain
-        data = plain.read1(_READ)
-        if plain.length:
-            if not data:
-                raise http.client.IncompleteRead(b"", plain.length)
-        elif not data or plain.length == 0:
-            plain.close()  # which `read1` leaves undone, up to Python 3.12
-            self._raw.release_conn()
-        return data
-
-
-class _Chunked:
-    """A chunked body."""
-
-    def __init__(self, raw: Any, plain: http.client.HTTPResponse) -> None:
-        self._raw = raw
-        self._plain = plain
-        self._chunks = Chunks()
-
-    def read1(self) -> bytes:
-        chunks = self._chunks
-        while not chunks.over:
-            data = self._plain.fp.read1(_READ)
-            if not data:
-                raise http.client.IncompleteRead(b"")
-            if body := chunks.feed(data):
-                self._give_back()
-                return body
-        self._give_back()
-        return b""
+        framing = self._framing
+        body = b""
+        while not (body or framing.over):
+            if framing.fault:
+                raise framing.fault
+            fp: Any = self._plain.fp  # None once the response has been closed
+            data = fp.read1(_READ) if fp is not None else b""
+            if not data and framing.left:
+                raise ConnectionError(f"{framing.left} more bytes were announced")
+            if not data and framing.left is not None:
+                raise ConnectionError from ValueError("the last chunk did not come")
+            body = framing.feed(data)
+        if framing.over:
+            self._give_back()
+        return body
 
     def _give_back(self) -> None:
-        if self._chunks.over and not self._plain.isclosed():
-            self._plain.close()
-            if self._chunks.rest:
-                self._raw.close()  # nothing that comes next on it can be trusted
-            self._raw.release_conn()
+        self._plain.close()
+        if self._framing.rest:
+            self._raw.close()  # nothing that comes next on it can be trusted
+        self._raw.release_conn()
+
+
+class _Length:
+    """What `Chunks` is, of a body with a length; `None`: it ends with its connection."""
+
+    def __init__(self, left: int | None) -> None:
+        self.left = left
+        self.fault = None
+        self.over = left == 0
+        self.rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        if self.left is None:
+            self.over = not data
+            return data
+        body, self.rest = data[: self.left], data[self.left :]
+        self.left -= len(body)
+        self.over = not self.left
+        return body

@@ -15,26 +15,28 @@ Specification: RFC 9112 section 7.1
 
 import re
 
-#: A chunk's size. What else may stand in its line says nothing to this protocol.
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
 _MOST = 1 << 13  # bytes of a size with its extensions, or of all trailers
+
+#: A chunk's size. What else may stand in its line says nothing to this protocol.
+_SIZE = re.compile(rb"(?=[^\n]{1,%d}\n)([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n" % (_MOST - 1))
+_END = re.compile(rb"\r?\n")  # of a chunk
+_TRAILER = re.compile(rb"[^\n]*\n")
 
 
 class Chunks:
-    """One body under way.
-
-    Raises `ValueError` for what is no chunk, and then is of no more use.
-    """
+    """One body under way."""
 
     def __init__(self) -> None:
         #: Whether the last chunk and the trailers have come.
         self.over: bool = False
-        #: What came after them, which is no part of the body.
+        #: Why what came next is no chunk, if it is none: then nothing more is told apart.
+        self.fault: ValueError | None = None
+        #: What came after the end, which is no part of the body.
         self.rest: bytes = b""
-        self._left = 0  # bytes of this chunk that are to come
-        self._open = False  # whether its line end is to come too
-        self._last = False  # whether it was the last one
-        self._line = b""  # a line without its end yet
+        #: Bytes of this chunk that are to come.
+        self.left: int = 0
+        self._awaits = _SIZE  # the line that comes next
+        self._line = b""  # as much of it as has come
         self._trailers = 0  # bytes of trailers
 
     def feed(self, data: bytes) -> bytes:
@@ -42,40 +44,36 @@ class Chunks:
         data, self._line = self._line + data, b""
         body = []
         at = 0
-        while at < len(data) and not self.over:
-            if self._left:
-                piece = data[at : at + self._left]
+        while at < len(data) and not (self.over or self.fault):
+            if self.left:
+                piece = data[at : at + self.left]
                 body.append(piece)
                 at += len(piece)
-                self._left -= len(piece)
-            elif self._open and data.startswith(b"\r\n", at):
-                self._open = False
-                at += 2
-            elif not (self._open or self._last) and (size := _SIZE.match(data, at)):
-                self._left = int(size[1], 16)
-                self._open, self._last = self._left > 0, not self._left
-                at = size.end()
+                self.left -= len(piece)
+            elif (line := self._awaits.match(data, at)) is None:
+                self._line = data[at:]
+                self.fault = self._wrong(self._line)
+                at = len(data)
             else:
-                at = self._take_line(data, at)
-        self.rest += data[at:] if self.over else b""
+                at = line.end()
+                if self._awaits is _SIZE:
+                    self.left = int(line[1], 16)
+                    self._awaits = _END if self.left else _TRAILER
+                elif self._awaits is _END:
+                    self._awaits = _SIZE
+                else:
+                    self._trailers += len(line[0])
+                    self.over = line[0] in (b"\r\n", b"\n")
+        if self._trailers + len(self._line) > _MOST and not self.fault:
+            self.fault = ValueError("a line of a chunked body without an end")
+        if self.over:
+            self.rest += data[at:]
         return b"".join(body)
 
-    def _take_line(self, data: bytes, at: int) -> int:
-        """A line that is no size: of the trailers, not whole yet, or wrong. Where it ends."""
-        end = data.find(b"\n", at) + 1
-        line = data[at : end or len(data)]
-        if self._trailers + len(line) > _MOST:
-            raise ValueError("a line of a chunked body without an end")
-        if not end:
-            self._line = line
-            return len(data)
-        bare = line.rstrip(b"\r\n")
-        if self._open and bare:
-            raise ValueError(f"a chunk that is longer than its size: {bare[:40]!r}")
-        if not (self._open or self._last):
-            raise ValueError(f"a chunk whose size is no number: {bare[:40]!r}")
-        if self._last:
-            self._trailers += len(line)
-            self.over = not bare
-        self._open = False
-        return end
+    def _wrong(self, line: bytes) -> ValueError | None:
+        """What is wrong with the `line` that is awaited, as far as it has come."""
+        if self._awaits is _END and line != b"\r":
+            return ValueError(f"a chunk that is longer than its size: {line[:40]!r}")
+        if b"\n" in line:
+            return ValueError(f"a chunk without a size: {line[:40]!r}")
+        return None

@@ -24,7 +24,6 @@ from rawllm.deadlines import Watch
 #: that is no number is a ValueError (http.client).
 TROUBLE = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
 
-
 _SMALL = 1 << 16  # bytes that are copied rather than sent by themselves
 
 
@@ -124,7 +123,7 @@ class _HTTPConnection(urllib3.connection.HTTPConnection):
             super().send(held)
 
     def close(self) -> None:
-        self.requests_made = 0
+        self.requests_made, self._head = 0, None
         super().close()
 
     def release(self) -> None:

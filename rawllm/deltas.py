@@ -76,18 +76,17 @@ class _Said:
 
     value: Any = None
 
-    def add(self, value: Any) -> int | None:
+    def add(self, value: Any) -> int:
         self.value = value or self.value
-        return None if isinstance(value, list) and value else 0
+        return 0
 
 
 class _Finish(_Said):
     """Why a choice has finished. What is no finish does not undo one."""
 
-    def add(self, value: Any) -> int | None:
-        if is_finish(value) or not is_finish(self.value):
-            return super().add(value)
-        return 0
+    def add(self, value: Any) -> int:
+        undoes = is_finish(self.value) and not is_finish(value)
+        return super().add(None if undoes else value)
 
 
 def is_finish(reason: Any) -> bool:
@@ -106,7 +105,7 @@ class _Text:
     def add(self, value: Any) -> int | None:
         if isinstance(value, str):
             self._text.write(value)
-            return len(value) if value.isascii() else len(value.encode("utf-8", "replace"))
+            return len(value.encode(errors="replace"))
         self._parts += self._last_part()
         self._text = StringIO()
         self._parts += value if isinstance(value, list) else [value]

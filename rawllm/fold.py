@@ -47,15 +47,13 @@ class Fold:
         text, more, known = 0, False, len(self._choices) or 1
         head = self._head
         for name, value in chunk.items():
-            if value is None or head.get(name) == value:
-                continue  # nothing new, which is what most chunks say here
             if name == "choices":
                 for place, choice in enumerate(value if isinstance(value, list) else ()):
                     if isinstance(choice, Object):
                         size, other = self._choice(choice, place).add(choice)
                         text += size
                         more = more or other
-            elif not (name in _SAID_ONCE and head.get(name)):
+            elif value is not None and not (name in _SAID_ONCE and head.get(name)):
                 more = more or not (name in head or name in self._whole._fields)
                 # Usage is the last one (vLLM's continuous counts grow), and so is
                 # any field of a server's own (llama-server's `timings`).

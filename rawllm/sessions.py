@@ -7,13 +7,13 @@ what is tried again (`transport.py`) and what the answer means (`replies.py`).
 import contextlib
 import os
 from base64 import b64encode
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import requests
 import requests.adapters
 import requests.auth
+import requests.cookies
 import requests.hooks
 import urllib3
 
@@ -31,6 +31,14 @@ _CONNECTIONS = 128  # kept for reuse; more may be open at a time
 _MOST_READY = 64  # requests of which all but the body is kept
 
 
+class Options(NamedTuple):
+    """What requests takes under these names, `None` where the caller says nothing."""
+
+    proxies: dict[str, str] | None = None
+    verify: bool | str | None = None
+    cert: str | tuple[str, str] | None = None
+
+
 class Prepared(NamedTuple):
     """A request as it is sent and as it may be shown, and with what settings it is sent."""
 
@@ -46,16 +54,9 @@ class OwnSession:
     differ in nothing but their body are prepared once.
     """
 
-    def __init__(
-        self,
-        proxies: dict[str, str] | None = None,
-        verify: bool | str | None = None,
-        cert: str | tuple[str, str] | None = None,
-    ) -> None:
+    def __init__(self, options: Options) -> None:
         self._session = _Session()
-        self._proxies = proxies
-        self._verify = verify
-        self._cert = cert
+        self._options = options
         self._known_proxies: dict[str, Proxies] = {}
         self._ready: dict[tuple[Any, ...], Prepared] = {}
 
@@ -74,13 +75,7 @@ class OwnSession:
 
     def send(self, prepared: Prepared, timeouts: Timeouts) -> requests.Response:
         """The answer, its body unread. Raises what requests, urllib3 and http.client do."""
-        # A session's own `send` would look for redirects and cookies. Mocks
-        # take the place of the adapter, or of its `send`.
-        adapter = self._session.get_adapter(prepared.sent.url or "")
-        settings: dict[str, Any] = {"timeout": timeouts, **prepared.settings}
-        response = adapter.send(prepared.sent, **settings)
-        response.request = prepared.shown
-        return response
+        return _sent(self._session, prepared, timeouts)
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -90,32 +85,30 @@ class OwnSession:
         """What all requests share that differ from this one in nothing but their body."""
         if request.query:
             return self._make_ready(request)
-        bare = request.body is None
-        who = (request.method, request.url, bare, request.key, request.login)
-        known = (*who, *request.headers.items())
-        ready = self._ready.get(known)
+        ready = self._ready.get(_likeness(request))
         if ready is None:
+            ready = self._make_ready(request)
             if len(self._ready) >= _MOST_READY:
                 self._ready.clear()
-            ready = self._ready[known] = self._make_ready(request)
+            self._ready[_likeness(request)] = ready
         return ready
 
     def _make_ready(self, request: Request) -> Prepared:
         prepared = _prepared(self._session, request, _Auth(request.key, request.login))
         proxies = self._proxies_for(request.url)
-        settings = {"stream": True, "cert": self._cert, "proxies": proxies}
+        settings = {"stream": True, "cert": self._options.cert, "proxies": proxies}
         return Prepared(prepared, without_secrets(prepared), settings)
 
     def _authorities(self) -> bool | str:
-        if self._verify is not None:
-            return self._verify
+        if self._options.verify is not None:
+            return self._options.verify
         bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
         return bundle or True
 
     def _proxies_for(self, url: str) -> Proxies:
         """The proxies of the environment, read once an origin; none on this machine."""
-        if self._proxies is not None:
-            return Proxies(self._proxies)
+        if self._options.proxies is not None:
+            return Proxies(self._options.proxies)
         place = urls.origin(url)
         if place not in self._known_proxies:
             local = urls.is_loopback(urlsplit(url).hostname or "")
@@ -128,17 +121,9 @@ class OwnSession:
 class CallersSession:
     """A session of the caller's, which keeps its own rules: proxies, netrc, cookies, auth."""
 
-    def __init__(
-        self,
-        session: requests.Session,
-        proxies: dict[str, str] | None = None,
-        verify: bool | str | None = None,
-        cert: str | tuple[str, str] | None = None,
-    ) -> None:
+    def __init__(self, session: requests.Session, options: Options) -> None:
         self._session = session
-        self._proxies = proxies
-        self._verify = verify
-        self._cert = cert
+        self._options = options
 
     def prepare(self, request: Request) -> Prepared:
         """All that is needed to send `request`.
@@ -150,23 +135,15 @@ class CallersSession:
         yields = session.auth or not (request.key or request.login)
         auth = None if yields else _Auth(request.key, request.login)
         prepared = _prepared(session, request, auth)
+        proxies, verify, cert = self._options
         settings = session.merge_environment_settings(
-            request.url,
-            proxies=self._proxies or {},
-            stream=True,
-            verify=self._verify,
-            cert=self._cert,
+            request.url, proxies=proxies or {}, stream=True, verify=verify, cert=cert
         )
         return Prepared(prepared, without_secrets(prepared), dict(settings))
 
     def send(self, prepared: Prepared, timeouts: Timeouts) -> requests.Response:
         """The answer, its body unread. Raises what requests, urllib3 and http.client do."""
-        response = self._session.send(
-            prepared.sent, timeout=timeouts, allow_redirects=False, **prepared.settings
-        )
-        response.request = prepared.shown
-        response._next = None  # type: ignore[attr-defined]  # a copy of the request, key and all
-        return response
+        return _sent(self._session, prepared, timeouts)
 
     def close(self) -> None:
         """Close its idle connections."""
@@ -196,22 +173,33 @@ class _Auth(requests.auth.AuthBase):
 def _prepared(
     session: requests.Session, request: Request, auth: _Auth | None
 ) -> requests.PreparedRequest:
-    """The request as it will be sent. Only here does a key become a header.
-
-    Raises `ValueError` for an address that requests cannot make sense of.
-    """
-    unprepared = requests.Request(
-        request.method,
-        request.url,
-        headers=request.headers,
-        params=request.query,
-        data=request.body,
-        auth=auth,
-    )
+    """The request as it will be sent. Only here does a key become a header."""
+    method, url, headers, query, body, *_ = request
+    unprepared = requests.Request(method, url, headers, data=body, params=query, auth=auth)
     try:
         return session.prepare_request(unprepared)
     except requests.exceptions.InvalidURL:
         raise ValueError(f"no address that can be asked: {urls.shown(request.url)}") from None
+
+
+def _likeness(request: Request) -> tuple[Any, ...]:
+    """What is the same of requests that differ in nothing but their body.
+
+    It holds secrets in the open: no variable is to hold it where something can fail.
+    """
+    who = (request.method, request.url, request.body is None, request.key, request.login)
+    return (*who, *request.headers.items())
+
+
+def _sent(session: requests.Session, prepared: Prepared, timeouts: Timeouts) -> requests.Response:
+    # The session's own `send`, and by it the adapter's: mocks and tracers
+    # put theirs in the place of either.
+    response = session.send(
+        prepared.sent, timeout=timeouts, allow_redirects=False, **prepared.settings
+    )
+    response.request = prepared.shown
+    response._next = None  # type: ignore[attr-defined]  # a copy of the request, key and all
+    return response
 
 
 def _with_body(ready: requests.PreparedRequest, body: bytes | None) -> requests.PreparedRequest:
@@ -239,8 +227,14 @@ def without_secrets(prepared: requests.PreparedRequest) -> requests.PreparedRequ
 # --- connections ------------------------------------------------------------
 
 
+class _NoCookies(requests.cookies.RequestsCookieJar):
+    """Keeps none, and does not look for any."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None: ...
+
+
 class _Session(requests.Session):
-    """Ours: nothing of the environment, and no cookies."""
+    """Ours: nothing of the environment, no cookies, no redirects."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -248,10 +242,13 @@ class _Session(requests.Session):
         # The environment's netrc would replace the key, its proxies apply to
         # this machine. What it says of proxies and CAs is read by us.
         self.trust_env = False
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.cookies = _NoCookies()
         adapter = _Adapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS)
         self.mount("http://", adapter)
         self.mount("https://", adapter)
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: requests would read the body, however long, to prepare a request of its own."""
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
@@ -289,6 +286,9 @@ class _Adapter(requests.adapters.HTTPAdapter):
             for key in manager.pools.keys():  # noqa: SIM118  # no dict: it cannot be iterated
                 with contextlib.suppress(KeyError):  # another thread has let go of it
                     manager.pools[key].close()
+        for pool in list(self._pools.values()):
+            pool.close()  # one that its manager has had too many others to keep
+        self._pools.clear()
         super().close()
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:

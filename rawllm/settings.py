@@ -103,11 +103,13 @@ class Settings(NamedTuple):
         shape = path, streaming, body is not None
         if extra_headers or extra_query or "?" in path:
             return self._request(method, shape, extra_headers or {}, extra_query or {}, body)
-        if shape not in self.known:
+        known = self.known.get(shape)
+        if known is None:
+            known = self._request(method, shape, {}, {}, None)
             if len(self.known) >= _MOST_KNOWN:
                 self.known.clear()
-            self.known[shape] = self._request(method, shape, {}, {}, None)
-        return self.known[shape]._replace(method=method, body=body)
+            self.known[shape] = known
+        return known._replace(method=method, body=body)
 
     def _request(
         self,

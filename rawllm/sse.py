@@ -101,7 +101,7 @@ class Decoder:
         name, _, value = line.partition(b":")
         # Each value is decoded by itself: CR and LF never occur inside a UTF-8
         # sequence, so this equals decoding the stream first, and is bounded.
-        text = value.removeprefix(b" ").decode("utf-8", "replace")
+        text = value.removeprefix(b" ").decode(errors="replace")
         if name == b"data":
             self._data.append(text)
             return

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from random import random
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rawllm import connections, envelopes, errors, failures, retries, urls
 from rawllm.connections import TROUBLE, wire
@@ -19,7 +19,7 @@ from rawllm.deadlines import Watch
 from rawllm.envelopes import Envelope
 from rawllm.keys import Guarded
 from rawllm.replies import Reply
-from rawllm.sessions import PROXY_TROUBLE, CallersSession, OwnSession
+from rawllm.sessions import PROXY_TROUBLE, CallersSession, Options, OwnSession
 from rawllm.settings import Limits, Request
 
 if TYPE_CHECKING:
@@ -46,11 +46,11 @@ class Transport:
         cert: str | tuple[str, str] | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._options: Any = {"proxies": proxies, "verify": verify, "cert": cert}
-        self._callers = CallersSession(session, **self._options) if session is not None else None
+        self._options = Options(proxies, verify, cert)
+        self._callers = CallersSession(session, self._options) if session is not None else None
         self._sleep = sleep
         #: By process, for after a fork the sockets are the parent's.
-        self._own = {os.getpid(): OwnSession(**self._options)}
+        self._own = {os.getpid(): OwnSession(self._options)}
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -153,7 +153,7 @@ class Transport:
             return self._callers
         # Without a lock, which another thread may have held at the fork.
         pid = os.getpid()
-        return self._own.get(pid) or self._own.setdefault(pid, OwnSession(**self._options))
+        return self._own.get(pid) or self._own.setdefault(pid, OwnSession(self._options))
 
 
 class _Failed(NamedTuple):

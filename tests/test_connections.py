@@ -8,6 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import pytest
 import requests
@@ -288,6 +289,43 @@ def test_all_addresses_together_have_the_time_to_connect(
         assert time.monotonic() - begun < 0.4
         for sock in waiting:
             sock.close()
+
+
+def test_a_request_that_could_not_be_written_holds_nothing_back_afterwards() -> None:
+    with serve(answer(CHAT)) as server:
+        connection: Any = connections.POOLS["http"].ConnectionCls("127.0.0.1", server.port)
+        with pytest.raises(ValueError, match="header value"):
+            connection.request("GET", "/", headers={"X-A": "1\n2"})
+        connection.close()
+        connection.connect()
+        connection.send(b"GET /raw HTTP/1.1\r\n\r\n")
+        assert connection.sock.recv(4) == b"HTTP"
+        connection.close()
+    assert [request.path for request in server.requests] == ["/raw"]
+
+
+class Writes(socket.socket):
+    """A socket that counts what is written at once."""
+
+    sizes: ClassVar[list[int]] = []
+
+    def sendall(self, data: Any, *args: Any) -> None:
+        self.sizes.append(len(data))
+        super().sendall(data, *args)
+
+
+@pytest.mark.parametrize(("size", "writes"), [(0, 1), (10, 1), (65_536, 1), (65_537, 2)])
+def test_a_small_body_goes_with_its_head(size: int, writes: int) -> None:
+    with serve(answer(CHAT)) as server:
+        connection: Any = connections.POOLS["http"].ConnectionCls("127.0.0.1", server.port)
+        connection.connect()
+        connection.sock = Writes(fileno=connection.sock.detach())
+        Writes.sizes.clear()
+        connection.request("POST", "/", body=b"x" * size)
+        connection.getresponse().read()
+        connection.close()
+    assert len(Writes.sizes) == writes
+    assert server.requests[0].body == b"x" * size
 
 
 def test_a_connection_that_was_closed_starts_anew(pools: urllib3.PoolManager) -> None:

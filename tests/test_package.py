@@ -26,6 +26,7 @@ LAYERS: list[list[str]] = [
     ["objects", "errors"],
     [
         "sse",
+        "chunks",
         "payloads",
         "answers",
         "deltas",
@@ -38,7 +39,7 @@ LAYERS: list[list[str]] = [
         "failures",
         "settings",
     ],
-    ["deadlines", "connections", "replies", "transport"],
+    ["deadlines", "connections", "bodies", "replies", "sessions", "transport"],
     [
         "streams",
         "raw",
@@ -98,7 +99,7 @@ CLI = [
 ]
 CORE = [name for layer in LAYERS for name in layer]
 ORDER = CORE + TESTING + CLI
-CORE_LIMIT = 5000  # lines, docstrings and all
+CORE_LIMIT = 5500  # lines, docstrings and all
 PACKAGES = ("testing", "cli")  # whose __init__ is a chapter of its own
 
 
@@ -183,7 +184,7 @@ def test_serving_loads_no_requests() -> None:
 
 @pytest.mark.parametrize(
     ("library", "only"),
-    [("requests", {"transport"}), ("urllib3", {"connections", "transport"})],
+    [("requests", {"sessions"}), ("urllib3", {"connections", "sessions"})],
 )
 def test_each_library_is_imported_in_its_own_place(library: str, only: set[str]) -> None:
     users = {

@@ -6,6 +6,7 @@ import math
 import pickle
 import traceback
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -352,6 +353,38 @@ def test_without_a_body_there_is_no_content_type() -> None:
     assert "Content-Type" not in request.headers
     assert request.body is None
     assert "Content-Type" in settings(base_url=LOCAL).request("POST", "/x", b"").headers
+
+
+def test_calls_of_a_path_differ_in_what_they_are_and_in_nothing_else() -> None:
+    ours = settings(base_url=LOCAL, api_key=SECRET)
+    first = ours.request("POST", "/x", b"1")
+    assert ours.request("POST", "/x", b"2") == first._replace(body=b"2")
+    assert ours.request("PUT", "/x", b"1") == first._replace(method="PUT")
+    assert ours.request("POST", "/y", b"1") == first._replace(url=f"{LOCAL}/y")
+    ours.request("POST", "/x", b"1", extra_headers={"X-A": "1"}, extra_query={"a": "b"})
+    streamed = ours.request("POST", "/x", b"1", streaming=True)
+    assert streamed.headers["Accept"] == "text/event-stream"
+    assert ours.request("POST", "/x", b"1") == first
+
+
+def test_what_is_remembered_of_paths_is_bounded_and_shows_no_secret() -> None:
+    ours = settings(base_url=LOCAL, api_key=SECRET, default_headers={"X-Api-Key": SECRET})
+    for number in range(200):
+        assert ours.request("GET", f"/{number}", None).url == f"{LOCAL}/{number}"
+        ours.request("GET", Place(f"/{number}?key={SECRET}"), None)
+    assert len(ours.known) <= 64
+    assert SECRET not in repr(ours)
+    assert SECRET.encode() not in pickle.dumps(ours)
+
+
+def test_many_threads_ask_for_ever_new_paths() -> None:
+    ours = settings(base_url=LOCAL)
+
+    def is_itself(number: int) -> bool:
+        return ours.request("GET", f"/{number % 200}", None).url == f"{LOCAL}/{number % 200}"
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(is_itself, range(4000)))
 
 
 def test_a_calls_own_headers_and_parameters_win() -> None:

@@ -187,6 +187,7 @@ def test_the_last_unknown_field_is_kept(stream: bytes, ignored: str) -> None:
         pytest.param(b"data\n" * 8 + b"\n", 41, id="lines of empty data"),
         pytest.param("data: é\n".encode(), 9, id="bytes, not characters"),
         pytest.param(b"data: a\n: ping\n", 15, id="a comment while it is under way"),
+        pytest.param(b": p\ndata: ab\n", 9, id="without a comment before it"),
         pytest.param(b"data: a\n\ndata: ab\n\n", 10, id="event by event"),
         pytest.param(b"\xef\xbb\xbfdata: a\n", 8, id="less the BOM"),
     ],

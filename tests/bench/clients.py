@@ -46,6 +46,15 @@ class Client(ABC):
         for chunk in create(model=model, messages=MESSAGES, stream=True):
             yield chunk.choices[0].delta.content or ""
 
+    def whole(self, model: str) -> str:
+        """The text of a stream, for a caller who keeps nothing else of it."""
+        from io import StringIO
+
+        text = StringIO()
+        for piece in self.stream(model):
+            text.write(piece)
+        return text.getvalue()
+
     def embed(self, texts: list[str], encoding: str) -> list[list[float]]:
         asked = {} if encoding == self.encoding_by_default else {"encoding_format": encoding}
         answer = self.client.embeddings.create(model="embed", input=texts, **asked)
@@ -57,6 +66,12 @@ class Rawllm(Client):
         from rawllm import OpenAI
 
         return OpenAI(base_url=self.url, api_key=KEY)
+
+    def whole(self, model: str) -> str:
+        """The stream itself adds the pieces up: there is no need to keep them twice."""
+        stream = self.client.chat.completions.create(model=model, messages=MESSAGES, stream=True)
+        text: str = stream.completion.choices[0].message.content
+        return text
 
 
 class Openai(Client):
@@ -132,6 +147,15 @@ class Requests(Client):
         return [item["embedding"] for item in self.post("/embeddings", body)["data"]]
 
 
+class Import(Requests):
+    """`import requests` and no more: what the start of all that is made on top begins with."""
+
+    def ready(self) -> Any:
+        import requests
+
+        return requests
+
+
 class Httpx(Requests):
     packages = ("httpx", "httpx-sse")
     shared = True
@@ -187,5 +211,38 @@ class Floor(Requests):
                     yield self.loads(event[6:])["choices"][0]["delta"].get("content") or ""
 
 
-_ALL: tuple[type[Client], ...] = (Rawllm, Floor, Requests, Httpx, Openai, Litellm)
+class Ollama(Client):
+    """Ollama's own package, on Ollama's own routes: lines of JSON, not events."""
+
+    packages = ("ollama", "httpx")
+    encodings = ("float",)
+
+    def ready(self) -> Any:
+        import ollama
+
+        return ollama.Client(host=self.url.removesuffix("/v1"))
+
+    def chat(self, model: str) -> str:
+        return self.client.chat(model=f"ollama-{model}", messages=MESSAGES).message.content or ""
+
+    def stream(self, model: str) -> Iterator[str]:
+        for part in self.client.chat(model=f"ollama-{model}", messages=MESSAGES, stream=True):
+            yield part.message.content or ""
+
+    def embed(self, texts: list[str], encoding: str) -> list[list[float]]:
+        assert encoding == "float"  # the route has no other
+        vectors: list[list[float]] = self.client.embed(model="ollama-embed", input=texts).embeddings
+        return vectors
+
+
+_ALL: tuple[type[Client], ...] = (Rawllm, Floor, Import, Requests, Httpx, Openai, Litellm, Ollama)
 CLIENTS = {client.__name__.lower(): client for client in _ALL}
+
+#: By client and job, why the one is not made to do the other.
+LEFT_OUT = {
+    **dict.fromkeys(
+        [("import", job) for job in ("chat", "stream", "delay", "embeddings", "threads", "memory")],
+        "only its start is of interest; the rest is requests' own",
+    ),
+    ("litellm", "memory"): "so long a stream would take it ten minutes or more",
+}

@@ -12,11 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from .clients import Client
+from .process import resident
 
 
 class Sizes(NamedTuple):
     chats: int  # one after the other; shared by the threads
     chunks: int  # of the stream that comes as fast as it is read
+    repeats: int  # of these chunks, in the one stream of `memory`
     paced: int  # chunks of the streams that come one each GAP
     texts: int  # embedded in one request
     floats: int  # in each embedding
@@ -25,8 +27,9 @@ class Sizes(NamedTuple):
 
 
 GAP = 10  # milliseconds
-FULL = Sizes(1000, 20_000, paced=200, texts=256, floats=1536, embeds=5, threads=32)
-QUICK = Sizes(16, 100, paced=10, texts=4, floats=16, embeds=1, threads=4)
+PIECE = 5  # characters of text in each chunk
+FULL = Sizes(1000, 20_000, repeats=50, paced=200, texts=256, floats=1536, embeds=5, threads=32)
+QUICK = Sizes(16, 100, repeats=2, paced=5, texts=4, floats=16, embeds=1, threads=4)
 
 
 def chat(client: Client, sizes: Sizes) -> dict[str, float]:
@@ -43,7 +46,7 @@ def stream(client: Client, sizes: Sizes) -> dict[str, float]:
     cpu, wall = time.process_time_ns(), time.perf_counter_ns()
     text = "".join(client.stream("burst"))
     cpu, wall = time.process_time_ns() - cpu, time.perf_counter_ns() - wall
-    _require(len(text) == 5 * sizes.chunks, f"{len(text)} characters arrived")
+    _require(len(text) == PIECE * sizes.chunks, f"{len(text)} characters arrived")
     return {"cpu": cpu / sizes.chunks / 1e3, "rate": sizes.chunks / wall * 1e9}
 
 
@@ -91,9 +94,19 @@ def threads(client: Client, sizes: Sizes) -> dict[str, float]:
         return {"rate": sizes.chats / (time.perf_counter_ns() - begin) * 1e9}
 
 
+def memory(client: Client, sizes: Sizes) -> dict[str, float]:
+    """What the process holds after a long stream, when nothing of it is kept but its text."""
+    before = resident()
+    text = client.whole("long")
+    after = resident()
+    characters = PIECE * sizes.chunks * sizes.repeats
+    _require(len(text) == characters, f"{len(text)} characters arrived")
+    return {"after": after, "grown": after - before, "text": characters / 1e6}
+
+
 def _require(true: bool, otherwise: str) -> None:
     if not true:
         raise RuntimeError(otherwise)
 
 
-JOBS = {job.__name__: job for job in (chat, stream, delay, embeddings, threads)}
+JOBS = {job.__name__: job for job in (chat, stream, delay, embeddings, threads, memory)}

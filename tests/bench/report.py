@@ -3,6 +3,8 @@
 import math
 import statistics
 
+from .clients import LEFT_OUT
+
 Figures = dict[str, float]
 Outcome = dict[str, Figures | str]  # by job: what was measured, or what went wrong
 Results = dict[str, dict[str, list[Figures | str]]]  # by client and job: that of each round
@@ -17,6 +19,7 @@ TITLES = {
     "in a chunked body and in one that ends with the connection",
     "embeddings": "{texts} × {floats:,} numbers in one request",
     "threads": "{chats:,} chats over {threads} threads",
+    "memory": "one stream of {long:,} chunks, of which the caller keeps the text, {text} MB",
 }
 START = {"ready": "import and construct, ms", "answer": "first answer, ms", "memory": "RSS, MB"}
 DELAY = [f"{body} {part}" for body in ("chunked", "closing") for part in ("p50", "p99")]
@@ -27,6 +30,7 @@ COLUMNS = {  # by job and figure: what the table calls it
     "delay": {figure: f"{figure}, ms" for figure in DELAY},
     "embeddings": {"float": "CPU, floats, ms", "base64": "CPU, base64, ms"},
     "threads": {"rate": "chats a second"},
+    "memory": {"after": "RSS after it, MB", "grown": "more than before it, MB"},
 }
 
 
@@ -35,12 +39,26 @@ def table(results: Results, job: str) -> str:
     rows = [["client", *(cell for title in COLUMNS[job].values() for cell in (title, "×"))]]
     rows.append(["---", *["---:"] * (len(rows[0]) - 1)])
     for client in results:
+        if (client, job) in LEFT_OUT:
+            continue
         row = [client]
         for figure in COLUMNS[job]:
             value, ours = (picked(results, name, job, figure) for name in (client, "rawllm"))
-            row += [_number(value), _number(value / ours)]
+            row += [number(value), number(value / ours if ours else math.nan)]
         rows.append(row)
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def left_out(results: Results, jobs: list[str]) -> str:
+    """Who was not made to do what, and why, a row a reason; empty where all did all."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for (client, job), reason in LEFT_OUT.items():
+        if client in results and job in jobs:
+            rows.setdefault((client, reason), []).append(job)
+    if not rows:
+        return ""
+    lines = [f"| {client} | {', '.join(of)} | {why} |" for (client, why), of in rows.items()]
+    return "\n".join(["| client | left out of | since |", "| --- | --- | --- |", *lines])
 
 
 def picked(results: Results, client: str, job: str, figure: str) -> float:
@@ -74,7 +92,8 @@ def faults(results: Results) -> list[str]:
     return found
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """`value` to three digits or so."""
     if math.isnan(value):
         return "–"
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"

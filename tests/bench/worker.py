@@ -5,11 +5,11 @@ module that this one had loaded already would cost the client nothing. It is
 started with `python -c`, since `python -m` loads some as well.
 """
 
-import os
 import sys
 import time
 
 from .clients import CLIENTS
+from .process import resident
 
 
 def main() -> None:
@@ -18,10 +18,12 @@ def main() -> None:
     begin = time.perf_counter_ns()
     client = CLIENTS[name](url)
     ready = time.perf_counter_ns() - begin
+    memory = resident()
+    begin = time.perf_counter_ns()
     client.chat("plain")
-    answer = time.perf_counter_ns() - begin
+    answer = ready + time.perf_counter_ns() - begin
     results: dict[str, dict[str, float] | str] = {
-        "start": {"ready": ready / 1e6, "answer": answer / 1e6, "memory": _resident()}
+        "start": {"ready": ready / 1e6, "answer": answer / 1e6, "memory": memory}
     }
 
     import json
@@ -35,12 +37,3 @@ def main() -> None:
             except Exception as error:  # noqa: BLE001 - one job must not end the others
                 results[job] = f"{type(error).__name__}: {error}"
     print(json.dumps(results))
-
-
-def _resident() -> float:
-    """Megabytes of this process in memory, now."""
-    try:
-        with open("/proc/self/statm") as file:  # noqa: PTH123 - pathlib would be in them
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
-    except FileNotFoundError:  # not Linux: no figure is better than the peak, which is another
-        return float("nan")
