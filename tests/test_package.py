@@ -289,9 +289,7 @@ DOCTESTED = [name for name, path in modules() if ">>> " in path.read_text()]
 
 
 @pytest.mark.parametrize("name", DOCTESTED)
-def test_doctests(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
-        monkeypatch.delenv(variable, raising=False)
+def test_doctests(name: str) -> None:
     module = importlib.import_module(f"rawllm.{name}")
     names = {"Client": rawllm.Client}
     failed, attempted = doctest.testmod(module, extraglobs=names, optionflags=doctest.ELLIPSIS)
