@@ -3,59 +3,131 @@
 It builds each JSON payload itself, posts it with `requests`, parses the event
 stream itself, and turns every failure into an exception that says what to do.
 Read the files in this order: `payloads`, `transport`, `sse`, `fold`, `errors`.
+
+A file is loaded when the first of its names is asked for, so that `rawllm
+--help`, which needs none of them, is quick.
 """
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-from rawllm.answers import (
-    ChatCompletion,
-    ChatCompletionChunk,
-    Choice,
-    ChoiceLogprobs,
-    ChunkChoice,
-    Completion,
-    CompletionChoice,
-    CompletionLogprobs,
-    CreateEmbeddingResponse,
-    Delta,
-    Embedding,
-    Function,
-    FunctionDelta,
-    LogprobContent,
-    Message,
-    Model,
-    ModelDeleted,
-    ModelList,
-    ToolCall,
-    ToolCallDelta,
-    Usage,
-)
-from rawllm.client import Client, OpenAI
-from rawllm.errors import (
-    APIConnectionError,
-    APIError,
-    APIResponseValidationError,
-    APIStatusError,
-    APITimeoutError,
-    AuthenticationError,
-    BadRequestError,
-    ConflictError,
-    ContextLengthExceededError,
-    IncompleteStreamError,
-    InternalServerError,
-    ModelLoadingError,
-    NotFoundError,
-    OpenAIError,
-    PermissionDeniedError,
-    RateLimitError,
-    StreamAPIError,
-    StreamError,
-    UnprocessableEntityError,
-)
-from rawllm.objects import Object
-from rawllm.payloads import NOT_GIVEN, NotGiven, Omit, not_given, omit
-from rawllm.raw import RawResponse
-from rawllm.streams import ChatStream, CompletionStream, Stream
+if TYPE_CHECKING:
+    from rawllm.answers import (
+        ChatCompletion,
+        ChatCompletionChunk,
+        Choice,
+        ChoiceLogprobs,
+        ChunkChoice,
+        Completion,
+        CompletionChoice,
+        CompletionLogprobs,
+        CreateEmbeddingResponse,
+        Delta,
+        Embedding,
+        Function,
+        FunctionDelta,
+        LogprobContent,
+        Message,
+        Model,
+        ModelDeleted,
+        ModelList,
+        ToolCall,
+        ToolCallDelta,
+        Usage,
+    )
+    from rawllm.client import Client, OpenAI
+    from rawllm.errors import (
+        APIConnectionError,
+        APIError,
+        APIResponseValidationError,
+        APIStatusError,
+        APITimeoutError,
+        AuthenticationError,
+        BadRequestError,
+        ConflictError,
+        ContextLengthExceededError,
+        IncompleteStreamError,
+        InternalServerError,
+        ModelLoadingError,
+        NotFoundError,
+        OpenAIError,
+        PermissionDeniedError,
+        RateLimitError,
+        StreamAPIError,
+        StreamError,
+        UnprocessableEntityError,
+    )
+    from rawllm.objects import Object
+    from rawllm.payloads import NOT_GIVEN, NotGiven, Omit, not_given, omit
+    from rawllm.raw import RawResponse
+    from rawllm.streams import ChatStream, CompletionStream, Stream
+
+#: Which file has which names.
+_FILES: dict[str, tuple[str, ...]] = {
+    "client": (
+        "Client",
+        "OpenAI",
+    ),
+    "streams": (
+        "ChatStream",
+        "CompletionStream",
+        "Stream",
+    ),
+    "raw": ("RawResponse",),
+    "payloads": (
+        "NOT_GIVEN",
+        "NotGiven",
+        "Omit",
+        "not_given",
+        "omit",
+    ),
+    "objects": ("Object",),
+    "answers": (
+        "ChatCompletion",
+        "ChatCompletionChunk",
+        "Choice",
+        "ChoiceLogprobs",
+        "ChunkChoice",
+        "Completion",
+        "CompletionChoice",
+        "CompletionLogprobs",
+        "CreateEmbeddingResponse",
+        "Delta",
+        "Embedding",
+        "Function",
+        "FunctionDelta",
+        "LogprobContent",
+        "Message",
+        "Model",
+        "ModelDeleted",
+        "ModelList",
+        "ToolCall",
+        "ToolCallDelta",
+        "Usage",
+    ),
+    "errors": (
+        "APIConnectionError",
+        "APIError",
+        "APIResponseValidationError",
+        "APIStatusError",
+        "APITimeoutError",
+        "AuthenticationError",
+        "BadRequestError",
+        "ConflictError",
+        "ContextLengthExceededError",
+        "IncompleteStreamError",
+        "InternalServerError",
+        "ModelLoadingError",
+        "NotFoundError",
+        "OpenAIError",
+        "PermissionDeniedError",
+        "RateLimitError",
+        "StreamAPIError",
+        "StreamError",
+        "UnprocessableEntityError",
+    ),
+}
 
 __all__ = [  # noqa: RUF022  # grouped by module
     # client
@@ -118,3 +190,20 @@ __all__ = [  # noqa: RUF022  # grouped by module
     # this package
     "__version__",
 ]
+
+
+if not TYPE_CHECKING:  # which shall find misspelled names
+
+    def __getattr__(name: str) -> Any:
+        from importlib import import_module  # here and not above: it takes as long as the rest
+
+        for file, names in _FILES.items():
+            if name == file:
+                return import_module(f"rawllm.{file}")
+            if name in names:
+                value = globals()[name] = getattr(import_module(f"rawllm.{file}"), name)
+                return value
+        raise AttributeError(f"module 'rawllm' has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

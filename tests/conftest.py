@@ -5,6 +5,7 @@ And why tests were skipped that need what not every machine has.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 
@@ -13,6 +14,14 @@ import responses
 
 import rawllm
 from tests.servers import BASE
+
+
+@pytest.fixture(autouse=True)
+def an_environment_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test, nor a program that it starts, sees a developer's key, proxy or taste."""
+    for name in list(os.environ):
+        if name.startswith("OPENAI_") or name.lower().endswith("_proxy") or name == "NO_COLOR":
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture

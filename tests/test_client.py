@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import pickle
 import subprocess
 import sys
@@ -20,12 +19,6 @@ from tests.servers import CHAT, EVENTS, answer, serve, stream
 
 KEY = "sk-very-secret-1234"
 PACKAGE = Path(rawllm.__file__).parent
-
-
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("OPENAI_")]:
-        monkeypatch.delenv(name)
 
 
 def test_openai_is_the_client() -> None:

@@ -96,7 +96,7 @@ def test_openai_is_the_client() -> None:
     assert rawllm.OpenAI is rawllm.Client
 
 
-@item("`OPENAI_API_KEY`, `OPENAI_BASE_URL`")
+@item("`OPENAI_BASE_URL`, `OPENAI_ORG_ID`")
 def test_the_environment_means_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-env")
     monkeypatch.setenv("OPENAI_BASE_URL", "https://gateway.invalid/v1")
@@ -151,7 +151,7 @@ ERRORS = [name for name in rawllm.__all__ if name.endswith("Error")]
 SHARED = [name for name in ERRORS if theirs(name)]
 
 
-@item("Exceptions have the same names")
+@item("The exceptions of calls and their statuses")
 def test_the_errors_of_the_protocol_are_there_by_their_names() -> None:
     assert {
         "OpenAIError",
@@ -251,20 +251,24 @@ def test_limits_hold(client: OpenAI, limit: str) -> None:
 
 
 @item("No key is needed where the server needs none")
-def test_a_key_of_the_environment_goes_only_where_it_may(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+def test_no_key_is_needed(server: Server) -> None:
     with OpenAI(base_url=server.url) as client:
         assert client.chat("plain", "Hi") == "Hi"
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-env")
-    assert OpenAI(base_url="https://elsewhere.invalid/v1").api_key == ""
-    assert OpenAI(base_url="http://localhost:1/v1").api_key == "sk-env"
-    assert OpenAI().api_key == "sk-env"
+    assert "authorization" not in server.exchanges[0].request.headers
 
 
 # --- what differs -----------------------------------------------------------
+
+
+@item("`OPENAI_API_KEY` goes to OpenAI")
+def test_a_key_of_the_environment_goes_only_where_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-env")
+    assert OpenAI(base_url="https://elsewhere.invalid/v1").api_key == ""
+    assert OpenAI(base_url="https://elsewhere.invalid/v1", api_key="sk-1").api_key == "sk-1"
+    assert OpenAI(base_url="http://localhost:1/v1").api_key == "sk-env"
+    assert OpenAI().api_key == "sk-env"
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://gateway.invalid/v1")
+    assert OpenAI().api_key == "sk-env"
 
 
 @item("A timeout is not retried")
@@ -296,8 +300,8 @@ def test_what_is_no_json_is_not_sent(server: Server, client: OpenAI, value: Any)
     assert not server.exchanges
 
 
-@item("Embeddings are asked for as floats")
-def test_embeddings_are_floats_unless_asked(server: Server, client: OpenAI) -> None:
+@item("Embeddings come as the server likes")
+def test_embeddings_are_asked_for_in_no_form(server: Server, client: OpenAI) -> None:
     floats = client.embeddings.create(model="plain", input="Hi")
     packed = client.embeddings.create(model="plain", input="Hi", encoding_format="base64")
     assert "encoding_format" not in server.bodies[0]
@@ -326,7 +330,20 @@ def test_there_is_no_async_client() -> None:
 def test_other_paths_are_reached(client: OpenAI) -> None:
     assert not hasattr(client.chat.completions, "parse")
     assert not hasattr(client.chat.completions, "stream")
-    assert not hasattr(client, "responses")
+    assert not hasattr(client.chat.completions, "with_streaming_response")
+    for name in ("responses", "files", "images", "audio", "batches", "moderations"):
+        assert not hasattr(client, name)
+    assert not hasattr(rawllm, "LengthFinishReasonError")
+    assert not hasattr(rawllm, "ContentFilterFinishReasonError")
     body = {"model": "plain", "messages": HELLO}
     assert client.post("/chat/completions/input_tokens", body=body).input_tokens == 3
     assert client.get("/models").data
+
+
+@item("There is no `AzureOpenAI`, no callable")
+def test_timeouts_are_numbers_and_keys_are_text() -> None:
+    assert not hasattr(rawllm, "AzureOpenAI")
+    assert not hasattr(rawllm, "Timeout")
+    with pytest.raises(TypeError, match="api_key must be a str"):
+        OpenAI(api_key=lambda: "sk-1")  # type: ignore[arg-type]
+    assert OpenAI(base_url="http://localhost:1/v1", timeout=(1, 2)).timeout == (1, 2)

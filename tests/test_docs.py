@@ -16,7 +16,6 @@ import inspect
 import io
 import itertools
 import json
-import os
 import re
 import runpy
 import shlex
@@ -174,10 +173,7 @@ def shown_of(seen: Seen, like: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def an_environment_that_says_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.lower().endswith("_proxy") or name.startswith("OPENAI_"):
-            monkeypatch.delenv(name)
+def a_directory_without_a_netrc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NETRC", str(tmp_path / "no netrc"))
     monkeypatch.chdir(tmp_path)
 

@@ -84,6 +84,7 @@ TESTING = [
 CLI = [
     "cli.exits",
     "cli.terminal",
+    "cli.options",
     "cli.discovery",
     "cli.connection",
     "cli.curl",
@@ -212,12 +213,23 @@ def test_the_core_stays_small() -> None:
 
 def test_all_is_what_there_is() -> None:
     assert len(rawllm.__all__) == len(set(rawllm.__all__))
-    for name in rawllm.__all__:
-        assert hasattr(rawllm, name)
-    public = {
-        n for n, v in vars(rawllm).items() if not n.startswith("_") and not inspect.ismodule(v)
-    }
-    assert public == set(rawllm.__all__) - {"__version__"}
+    homes = {name: file for file, names in rawllm._FILES.items() for name in names}
+    assert {*homes, "__version__"} == set(rawllm.__all__)
+    for name, file in homes.items():
+        assert getattr(rawllm, name) is vars(importlib.import_module(f"rawllm.{file}"))[name]
+    assert set(rawllm.__all__) <= set(dir(rawllm))
+
+
+def test_a_file_is_an_attribute_of_the_package_and_a_misspelled_name_is_none() -> None:
+    assert rawllm.errors is errors
+    with pytest.raises(AttributeError, match=r"module 'rawllm' has no attribute 'Cliemt'"):
+        _ = rawllm.Cliemt  # type: ignore[attr-defined]
+
+
+def test_importing_the_package_loads_none_of_its_files() -> None:
+    code = "import sys, rawllm; print([name for name in sys.modules if name.startswith('rawllm.')])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
 
 
 def test_every_error_is_exported() -> None:
@@ -278,9 +290,7 @@ DOCTESTED = [name for name, path in modules() if ">>> " in path.read_text()]
 
 
 @pytest.mark.parametrize("name", DOCTESTED)
-def test_doctests(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
-        monkeypatch.delenv(variable, raising=False)
+def test_doctests(name: str) -> None:
     module = importlib.import_module(f"rawllm.{name}")
     names = {"Client": rawllm.Client}
     failed, attempted = doctest.testmod(module, extraglobs=names, optionflags=doctest.ELLIPSIS)

@@ -6,7 +6,6 @@ stands what each fault is, and what has no output to show.
 
 from __future__ import annotations
 
-import os
 import runpy
 import subprocess
 import sys
@@ -60,10 +59,7 @@ OpenAI = runpy.run_path(str(FORTY_LINES))["OpenAI"]
 
 
 @pytest.fixture(autouse=True)
-def an_environment_that_says_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.lower().endswith("_proxy") or name.startswith("OPENAI_"):
-            monkeypatch.delenv(name)
+def no_netrc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NETRC", str(tmp_path / "no netrc"))
 
 

@@ -1,60 +1,30 @@
 """The command line: `rawllm COMMAND`, one module a command.
 
-A command's module has `NAME`, `HELP` (one line), `USAGE` (what follows its
-name), `add_arguments(parser)` and `run(arguments)`, which returns the exit
-code or raises what `exits` knows. All are imported to make the parser, so that
-what is heavy they import in `run`: `rawllm --help` does not load requests.
+What is left out: the commands' options, which `options.py` has, and what is
+heavy, which a command's module imports when it is run: `rawllm --help` loads
+no requests.
 """
 
 import argparse
+import importlib
 import sys
 from collections.abc import Iterable, Sequence
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 from rawllm import __version__
-from rawllm.cli import ask, demo, exits, models, serve, terminal
-from rawllm.cli.exits import MEANINGS
-from rawllm.hints import PORTS
+from rawllm.cli import exits, terminal
+from rawllm.cli.options import COMMANDS
 
 
-class Command(Protocol):
-    """What the module of a command offers."""
-
-    @property
-    def NAME(self) -> str:  # noqa: N802
-        """What it is called by."""
-        ...
-
-    @property
-    def HELP(self) -> str:  # noqa: N802
-        """What it does, in a line without a full stop."""
-        ...
-
-    @property
-    def USAGE(self) -> str:  # noqa: N802
-        """What follows its name."""
-        ...
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Add its arguments."""
-        ...
-
-    def run(self, arguments: argparse.Namespace) -> int:
-        """Do it; the exit code."""
-        ...
-
-
-COMMANDS: tuple[Command, ...] = (ask, models, serve, demo)
-
-
-def main(argv: Sequence[str] | None = None, *, ports: Iterable[int] = tuple(PORTS)) -> int:
+def main(argv: Sequence[str] | None = None, *, ports: Iterable[int] | None = None) -> int:
     """Run the command that `argv` (else the process's own arguments) names; the exit code.
 
-    `ports` are those of this machine on which a server is looked for.
+    `ports` are those of this machine on which a server is looked for, where
+    they are not the known ones.
     """
     terminal.prepare()
     try:
-        code = _run(argv, tuple(ports))
+        code = _run(argv, ports)
         terminal.write("")  # argparse has written, but not flushed
     except exits.KNOWN as error:
         code = exits.code(error)
@@ -63,45 +33,44 @@ def main(argv: Sequence[str] | None = None, *, ports: Iterable[int] = tuple(PORT
     return code
 
 
-def _run(argv: Sequence[str] | None, ports: tuple[int, ...]) -> int:
+def _run(argv: Sequence[str] | None, ports: Iterable[int] | None) -> int:
     parser = make_parser()
     try:
         arguments = parser.parse_args(argv)
     except SystemExit:  # after --help and --version
         return 0
-    if arguments.run is None:
+    if arguments.command is None:
         parser.print_help(sys.stderr)
         return 2
     arguments.ports = ports
-    code: int = arguments.run(arguments)
+    code: int = importlib.import_module(f"rawllm.cli.{arguments.command}").run(arguments)
     return code
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser of all commands; what it parses has the command's `run`."""
+    """The parser of all commands; what it parses has the name of one as `command`."""
     parser = _Parser(
         prog="rawllm",
         usage="rawllm COMMAND [options]",
         description="Talk to a server that speaks OpenAI's protocol.",
-        epilog="exit codes:\n" + "\n".join(f"  {n:<3} {text}" for n, text in MEANINGS.items()),
+        epilog="exit codes:\n"
+        + "\n".join(f"  {n:<3} {text}" for n, text in exits.MEANINGS.items()),
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"rawllm {__version__}")
-    parser.set_defaults(run=None)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for command in COMMANDS:
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    for name, command in COMMANDS.items():
         added = commands.add_parser(
-            command.NAME,
-            prog=f"rawllm {command.NAME}",
-            usage=f"rawllm {command.NAME} {command.USAGE}".rstrip(),
-            help=command.HELP,
-            description=f"{command.HELP[0].upper()}{command.HELP[1:]}.",
+            name,
+            prog=f"rawllm {name}",
+            usage=f"rawllm {name} {command.usage}",
+            help=command.help,
+            description=f"{command.help[0].upper()}{command.help[1:]}.",
             formatter_class=_Formatter,
             allow_abbrev=False,
         )
         command.add_arguments(added)
-        added.set_defaults(run=command.run)
     return parser
 
 

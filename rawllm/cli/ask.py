@@ -18,13 +18,6 @@ from rawllm.keys import address
 from rawllm.raw import RawResponse
 from rawllm.streams import ChatStream
 
-NAME = "ask"
-HELP = "ask one question and print the answer as it comes"
-USAGE = "[options] [QUESTION]"
-
-#: What the request gets from elsewhere than `-o`.
-_ELSEWHERE = {"model": "-m", "messages": "the question and -s", "stream": "--no-stream"}
-
 #: What is to be said of an answer that ended in another way than by its own end.
 _ENDS = {
     "length": "the answer was cut at max_tokens, or where the context was full",
@@ -34,58 +27,6 @@ _ENDS = {
     "function_call": "",
     "None": "",
 }
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's options."""
-    parser.add_argument(
-        "question",
-        metavar="QUESTION",
-        nargs="?",
-        default="",
-        help="the question; text on stdin goes before it, or alone",
-    )
-    parser.add_argument(
-        "-m", "--model", help="the model's name (default: the first that the server lists)"
-    )
-    parser.add_argument("-s", "--system", metavar="TEXT", help="a system message")
-    parser.add_argument(
-        "-o",
-        "--option",
-        metavar="KEY=VALUE",
-        type=option,
-        action="append",
-        default=[],
-        help="a parameter of the request, as temperature=0; the value is JSON, else text; "
-        "can be given several times",
-    )
-    parser.add_argument(
-        "--no-stream", action="store_true", help="print the answer once it is whole"
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print the whole answer as the server sent it"
-    )
-    parser.add_argument(
-        "--curl", action="store_true", help="print the request as a curl command; ask nothing"
-    )
-    connection.add_arguments(parser)
-
-
-def option(text: str) -> tuple[str, Any]:
-    """One parameter of the request.
-
-    >>> option("temperature=0"), option("stop=."), option('stop=["a", "b"]')
-    (('temperature', 0), ('stop', '.'), ('stop', ['a', 'b']))
-    """
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE, as temperature=0")
-    if name in _ELSEWHERE:
-        raise argparse.ArgumentTypeError(f"{name} is said by {_ELSEWHERE[name]}")
-    try:
-        return name, json.loads(value)
-    except (ValueError, RecursionError):
-        return name, value
 
 
 def run(arguments: argparse.Namespace) -> int:

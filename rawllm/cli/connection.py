@@ -3,31 +3,10 @@
 import argparse
 import os
 
+from rawllm import hints
 from rawllm.cli import discovery, terminal
 from rawllm.client import Client
 from rawllm.payloads import omit
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add `--base-url`, `--api-key` and `--timeout`, which `client` reads."""
-    group = parser.add_argument_group("the server")
-    group.add_argument(
-        "--base-url",
-        metavar="URL",
-        help="its address, as http://localhost:11434/v1; without it OPENAI_BASE_URL, "
-        "else the first server found on this machine",
-    )
-    group.add_argument(
-        "--api-key",
-        metavar="KEY",
-        help="the key; without it OPENAI_API_KEY, which other users of the machine cannot see",
-    )
-    group.add_argument(
-        "--timeout",
-        metavar="SECONDS",
-        type=float,
-        help="the longest silence of the server (default: 600)",
-    )
 
 
 def named(arguments: argparse.Namespace) -> str:
@@ -46,9 +25,10 @@ def client(arguments: argparse.Namespace) -> Client:
     if named(arguments):
         return asked
     # Only now: what is wrong with the options is said before anybody is asked.
-    found = discovery.find(arguments.ports)
+    ports = tuple(hints.PORTS if arguments.ports is None else arguments.ports)
+    found = discovery.find(ports)
     if found is None:
         has_key = bool(os.environ.get("OPENAI_API_KEY", "").strip())
-        raise discovery.nothing_found(arguments.ports, has_key=has_key)
+        raise discovery.nothing_found(ports, has_key=has_key)
     terminal.note(f"found a server at {found}")
     return asked.with_options(base_url=found)

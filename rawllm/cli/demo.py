@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from rawllm.testing import Exchange, Request
     from rawllm.testing.scripts import Script
 
-NAME = "demo"
-HELP = "show the protocol at work, byte for byte; needs no server"
-USAGE = "[options]"
-
 _KEY = "sk-demo"
 
 _ABOUT = (
@@ -46,10 +42,6 @@ _NEXT = (
     ('rawllm ask "Hello"', "asks a model on this machine"),
     ("rawllm --help", "what else there is"),
 )
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It has none."""
 
 
 def run(arguments: argparse.Namespace) -> int:  # noqa: ARG001  # it has none

@@ -4,16 +4,6 @@ import argparse
 
 from rawllm.cli import connection, discovery, terminal
 
-NAME = "models"
-HELP = "print the names of the server's models, one a line"
-USAGE = "[options]"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's options."""
-    parser.add_argument("--json", action="store_true", help="print the server's answer as it came")
-    connection.add_arguments(parser)
-
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the models; the exit code."""

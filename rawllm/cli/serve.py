@@ -16,55 +16,6 @@ if TYPE_CHECKING:
     from rawllm.testing import Exchange, Request
     from rawllm.testing.scripts import Script
 
-NAME = "serve"
-HELP = "run a pretended server, which fails as real ones do, on demand"
-USAGE = "[options]"
-
-_LONGEST_PORT = 65535
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's options."""
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)"
-    )
-    parser.add_argument(
-        "--port", type=port, default=8000, help="the port; 0 takes a free one (default: 8000)"
-    )
-    parser.add_argument(
-        "--list", action="store_true", help="print the scenarios and what each does; serve nothing"
-    )
-    group = parser.add_argument_group("what is answered")
-    group.add_argument(
-        "--scenario",
-        metavar="NAME",
-        help="what a model does whose name is no scenario (default: plain)",
-    )
-    group.add_argument(
-        "--strict", action="store_true", help="refuse a model whose name is no scenario"
-    )
-    group.add_argument(
-        "--api-key",
-        metavar="KEY",
-        action="append",
-        default=[],
-        help="ask for this key, or for one of them if given several times",
-    )
-    group.add_argument(
-        "--replay", metavar="DIR", help="answer with the recordings in this directory instead"
-    )
-
-
-def port(text: str) -> int:
-    """A port's number, of which there are 65535; 0 stands for any.
-
-    >>> port("8000")
-    8000
-    """
-    if not text.isdecimal() or int(text) > _LONGEST_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: they are 1 to {_LONGEST_PORT}")
-    return int(text)
-
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until Ctrl-C, which is a `KeyboardInterrupt`; or list the scenarios."""

@@ -1,12 +1,14 @@
 """The other side of the wire: a server of the protocol, for tests and for looking.
 
 It needs no model and no network, answers the same question always the same,
-and can fail in every way that real servers do: a scenario each, chosen by the
-name of the model. It imports nothing of the client that it is there to check.
+and fails in the ways of a table of scenarios, each chosen by the name of the
+model. It imports nothing of the client that it is there to check.
 
->>> import urllib.request
->>> with serve() as url:
-...     print(urllib.request.urlopen(f"{url}/models/plain").read()[:13])
+>>> import http.client
+>>> from contextlib import closing
+>>> with serve() as url, closing(http.client.HTTPConnection(url.split("/")[2])) as connection:
+...     connection.request("GET", "/v1/models/plain")
+...     connection.getresponse().read()[:13]
 b'{"id":"plain"'
 """
 
@@ -38,7 +40,7 @@ def serve(
     A model's name that is no scenario behaves as `scenario` says; `strict`
     makes it a 404. With `keys` one of them must be sent. `seen` is called, in
     a thread of the server, with each exchange just before its last bytes are
-    sent.
+    sent. Raises as `Site` does.
     """
     site = Site(scenario, keys=keys, strict=strict)
     with Server(site.answer, host=host, port=port, seen=seen) as server:

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 
 from rawllm import sse
 from rawllm.testing import scripts
-from rawllm.testing.dialects import Dialect, Json
-from rawllm.testing.faults import request_id
+from rawllm.testing.dialects import Dialect
+from rawllm.testing.faults import framed, request_id
 from rawllm.testing.rows import Scenario
-from rawllm.testing.scripts import Request, Script, Step
+from rawllm.testing.scripts import Json, Request, Script, Step
 
 
 def whole(
@@ -32,11 +32,10 @@ def whole(
 
 def stream(request: Request, chunks: list[Json], scenario: Scenario, argument: str) -> Script:
     """An answer in events, a chunk each."""
-    headers = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
-    events = _events(scenario.chunks(chunks), scenario.dialect)
-    steps = scenario.steps(events, argument)
-    # HTTP/1.0, which nginx speaks to those behind it, has no chunks: RFC 9112 section 6.1.
-    framing = "closing" if request.version == "HTTP/1.0" else scenario.dialect.framing
+    dialect = scenario.dialect
+    headers = {"Content-Type": dialect.content_type, "Cache-Control": "no-cache"}
+    steps = scenario.steps(_events(scenario.chunks(chunks), dialect), argument)
+    framing = framed(request, dialect.framing)
     return [*scripts.stream(headers | request_id(request), steps, framing), *scenario.after]
 
 

@@ -7,12 +7,10 @@ What is left out: which server does so, which is the table of `dialects.py`.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from rawllm.testing import tokens
+from rawllm.testing.scripts import Json
 from rawllm.testing.turns import Call
-
-Json = dict[str, Any]
 
 #: The deltas of one call: its place among the calls, its id, and what it calls.
 Deltas = Callable[[int, str, Call], list[Json]]

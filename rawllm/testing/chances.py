@@ -11,14 +11,16 @@ out: which server writes down what of a token, which `dialects.py` says.
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 from string import ascii_lowercase
-from typing import Any
 
 from rawllm.testing import tokens
-
-Json = dict[str, Any]
+from rawllm.testing.scripts import Json
 
 #: What is written down of a token and its logprob.
 Write = Callable[[str, float], Json]
+
+#: What is written down of all tokens of a legacy completion: the tokens, how many are ranked,
+#: and whether the prompt is among them.
+WriteText = Callable[[Sequence[str], int, bool], Json]
 
 
 def openai(token: str, logprob: float) -> Json:
@@ -51,7 +53,7 @@ def of_chat(pieces: Sequence[str], most: int, write: Write) -> list[Json]:
     ]
 
 
-def of_text(pieces: Sequence[str], most: int, *, echoed: bool = False) -> Json:
+def of_text(pieces: Sequence[str], most: int, echoed: bool = False) -> Json:
     """As legacy completions have them: lists side by side.
 
     Of the first token of a prompt that is `echoed` nothing is known.
@@ -67,6 +69,11 @@ def of_text(pieces: Sequence[str], most: int, *, echoed: bool = False) -> Json:
         "top_logprobs": ranked,
         "text_offset": offsets,
     }
+
+
+def of_text_as_of_chat(pieces: Sequence[str], most: int, echoed: bool = False) -> Json:
+    """llama-server, whose legacy completions have them as chats do."""
+    return {"content": of_chat(pieces, most, with_id)}
 
 
 def _ranked(piece: str, most: int) -> dict[str, float]:

@@ -14,7 +14,8 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from rawllm.testing import chances, tokens
-from rawllm.testing.dialects import Dialect, Json
+from rawllm.testing.dialects import Dialect
+from rawllm.testing.scripts import Json
 from rawllm.testing.turns import Turn
 from rawllm.testing.usages import Put
 
@@ -154,7 +155,9 @@ class _Choice(NamedTuple):
 
     def _message(self) -> Json:
         turn = self.turn
-        said = turn.text if turn.text or not (turn.calls or turn.refusal) else None
+        free = self.given.get("tool_choice", "auto") == "auto"
+        silent = self.dialect.had_to if turn.calls and not free else None
+        said = turn.text if turn.text or not (turn.calls or turn.refusal) else silent
         message: Json = {"role": "assistant", "content": said}
         if turn.refusal:
             message["refusal"] = turn.refusal
@@ -201,25 +204,29 @@ class _Choice(NamedTuple):
     # --- of legacy completions ---
 
     def whole_text(self) -> Json:
-        return {
-            "index": self.number,
-            "text": self.turn.echo + self.turn.text,
-            "logprobs": self._logprobs_of_text(),
-            "finish_reason": self.turn.finish,
-        }
+        nulls, logprobs = self.dialect.whole_text_choice, self._logprobs_of_text()
+        choice: Json = {"index": self.number, "text": self.turn.echo + self.turn.text}
+        choice |= self._nulls_of_text if nulls is None else nulls
+        if logprobs is not None:
+            choice["logprobs"] = logprobs
+        return choice | {"finish_reason": self.turn.finish}
+
+    @property
+    def _nulls_of_text(self) -> Mapping[str, Any]:
+        nulls = self.dialect.text_choice
+        return self.dialect.choice if nulls is None else nulls
 
     def pieces_of_text(self) -> list[Json]:
         """The choices of the chunks that it makes."""
         pieces: list[Json] = []
-        logprobs, dialect = self._logprobs_of_text(), self.dialect
-        nulls = dialect.choice if dialect.text_choice is None else dialect.text_choice
+        logprobs, nulls = self._logprobs_of_text(), self._nulls_of_text
         for place, token in enumerate(self._tokens):
             piece = {"index": self.number, "text": token, **nulls}
             if logprobs is not None:
                 piece["logprobs"] = {k: row[place : place + 1] for k, row in logprobs.items()}
             pieces.append(piece)
         if not (pieces and self._ends_beside):
-            pieces.append({"index": self.number, **dialect.text_closing, **nulls})
+            pieces.append({"index": self.number, **self.dialect.text_closing, **nulls})
         pieces[-1]["finish_reason"] = self.turn.finish
         return pieces
 
@@ -228,15 +235,18 @@ class _Choice(NamedTuple):
         return tokens.split(self.turn.echo) + tokens.split(self.turn.text)
 
     def _logprobs_of_text(self) -> Json | None:
-        if "logprobs" not in self.given:
+        write = self.dialect.text_logprobs
+        if "logprobs" not in self.given or write is None:
             return None
-        return chances.of_text(self._tokens, self.given["logprobs"], echoed=bool(self.turn.echo))
+        return write(self._tokens, self.given["logprobs"], bool(self.turn.echo))
 
 
 def _choices(answer: Answer) -> Iterator[_Choice]:
     """Its choices; their thoughts are text, where the dialect has no other place for them."""
     key = answer.key
     for number, turn in enumerate(answer.turns):
+        if not answer.dialect.echoes:
+            turn = turn._replace(echo="")
         if turn.reasoning and not answer.dialect.reasoning:
             tagged = f"<think>{turn.reasoning}</think>{turn.text}"
             turn = turn._replace(reasoning="", text=tagged)

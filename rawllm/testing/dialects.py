@@ -13,11 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from rawllm.testing import calls, chances
-from rawllm.testing.scripts import Framing
+from rawllm.testing.scripts import Framing, Json
 from rawllm.testing.turns import Turn
 from rawllm.testing.usages import USAGES, Put
-
-Json = dict[str, Any]
 
 # --- what a whole message says besides --------------------------------------
 
@@ -63,6 +61,10 @@ def _no_details(thought: int) -> Json:
     return {}
 
 
+def _reasoning_tokens_at_the_top(thought: int) -> Json:
+    return {"reasoning_tokens": thought}
+
+
 def _reasoning_tokens(thought: int) -> Json:
     return {"completion_tokens_details": {"reasoning_tokens": thought}} if thought else {}
 
@@ -90,6 +92,10 @@ class Dialect(NamedTuple):
     logprob: chances.Write | None = chances.openai
     logprobs: Mapping[str, Any] = {}
     streams_logprobs: bool = True
+    #: What the logprobs of a legacy completion are written as, `None` for never.
+    text_logprobs: chances.WriteText | None = chances.of_text
+    #: Whether the prompt is repeated before the text of a legacy completion, where that is wanted.
+    echoes: bool = True
     #: What every answer has, every chunk of a chat, and a whole answer and the end of a stream.
     head: Mapping[str, Any] = {}
     chunk: Mapping[str, Any] = {}
@@ -100,10 +106,14 @@ class Dialect(NamedTuple):
     #: What a whole answer's message has, and what `arguments` are there.
     message: Callable[[Turn], Json] = _nothing
     arguments: Callable[[str], Any] = str
+    #: Its content, where a tool had to be called and nothing is said.
+    had_to: str | None = None
 
-    #: What every choice has, if only to say nothing; in a legacy completion, where it differs.
+    #: What every choice has, if only to say nothing; in a legacy completion, and in a whole
+    #: one, where it differs.
     choice: Mapping[str, Any] = {"logprobs": None, "finish_reason": None}
     text_choice: Mapping[str, Any] | None = None
+    whole_text_choice: Mapping[str, Any] | None = None
     #: The first delta of a choice; `None`: its role comes with the first piece.
     opening: Json | None = {"role": "assistant", "content": ""}  # noqa: RUF012  # never changed
     #: The last delta of a text, and the same of a legacy completion.
@@ -122,6 +132,7 @@ class Dialect(NamedTuple):
 
     #: What comes before the first chunk: comments, or what a chunk without choices has.
     before: tuple[bytes | Json, ...] = ()
+    content_type: str = "text/event-stream; charset=utf-8"
     field: str = "data: "
     line_end: str = "\n"
     done: bool = True
@@ -145,6 +156,7 @@ _UNFINISHED = {"finish_reason": None}
 DIALECTS: dict[str, Dialect] = {
     "openai": Dialect(message=_openai_message, logprobs={"refusal": None}),
     "llama-server": Dialect(
+        content_type="text/event-stream",
         call_id="{hex}",
         named="tool_calls",
         logprob=chances.with_id,
@@ -154,6 +166,8 @@ DIALECTS: dict[str, Dialect] = {
         message=_empty_content,
         choice=_UNFINISHED,
         text_choice={"logprobs": None, "finish_reason": None},
+        text_logprobs=chances.of_text_as_of_chat,
+        echoes=False,
         opening={"role": "assistant", "content": None},
         deltas=calls.with_the_first,
         usage=USAGES["last"].put,
@@ -174,6 +188,7 @@ DIALECTS: dict[str, Dialect] = {
         usage=USAGES["never"].put,
     ),
     "ollama": Dialect(
+        content_type="text/event-stream",
         many=False,
         reasoning="reasoning",
         named="tool_calls",
@@ -181,6 +196,8 @@ DIALECTS: dict[str, Dialect] = {
         details=_no_details,
         message=_empty_content,
         choice=_UNFINISHED,
+        text_logprobs=None,
+        echoes=False,
         opening=None,
         beside={"content": ""},
         deltas=calls.at_once,
@@ -188,6 +205,7 @@ DIALECTS: dict[str, Dialect] = {
         text_usage=USAGES["zeroed"].put,
     ),
     "ollama-old": Dialect(
+        content_type="text/event-stream",
         many=False,
         reasoning="reasoning",
         named="tool_calls",
@@ -196,6 +214,8 @@ DIALECTS: dict[str, Dialect] = {
         details=_no_details,
         message=_empty_content,
         choice=_UNFINISHED,
+        text_logprobs=None,
+        echoes=False,
         opening=None,
         every={"role": "assistant", "content": ""},
         deltas=calls.at_once,
@@ -206,12 +226,14 @@ DIALECTS: dict[str, Dialect] = {
         call_id="chatcmpl-tool-{hex:.16}",
         ending={"system_fingerprint": "vllm-0.32.0-abcdef12"},
         message=_vllm_message,
+        had_to="",
         closing={"content": ""},
         cut_beside=True,
         deltas=calls.name_alone,
         usage=USAGES["last"].put,
     ),
     "sglang": Dialect(
+        details=_reasoning_tokens_at_the_top,
         message=_sglang_message,
         every={"reasoning_content": None},
         deltas=calls.with_nulls,
@@ -221,6 +243,7 @@ DIALECTS: dict[str, Dialect] = {
         call_id="{number}", usage=USAGES["last"].put, head={"system_fingerprint": "tiny"}
     ),
     "mlx-lm": Dialect(
+        content_type="text/event-stream",
         many=False,
         reasoning="reasoning",
         call_id="{hex}",
@@ -230,6 +253,8 @@ DIALECTS: dict[str, Dialect] = {
         head={"system_fingerprint": "0.32.2-Linux"},
         details=_cached_tokens,
         choice=_UNFINISHED,
+        text_logprobs=None,
+        echoes=False,
         opening=None,
         every={"role": "assistant"},
         deltas=calls.at_once,
@@ -238,6 +263,7 @@ DIALECTS: dict[str, Dialect] = {
         framing="closing",
     ),
     "tgi": Dialect(
+        content_type="text/event-stream",
         many=False,
         call_id="0",
         details=_no_details,
@@ -254,6 +280,7 @@ DIALECTS: dict[str, Dialect] = {
         all_finish=False,
         message=_empty_content,
         choice={},
+        whole_text_choice={"logprobs": None},
         opening=None,
         text_closing={},
         deltas=calls.typed,
@@ -268,6 +295,8 @@ DIALECTS: dict[str, Dialect] = {
         chunk={"system_fingerprint": ""},
         message=_empty_content,
         choice={},
+        text_logprobs=None,
+        echoes=False,
         opening={"role": "assistant"},
         deltas=calls.at_once,
         usage=USAGES["finish"].put,

@@ -19,12 +19,11 @@ from rawllm.envelopes import Envelope
 from rawllm.testing import completions, faults, histories, parameters, tokens, vectors
 from rawllm.testing.bodies import stream, whole
 from rawllm.testing.completions import Answer
-from rawllm.testing.dialects import Json
 from rawllm.testing.faults import Memory, Moment, request_id
 from rawllm.testing.parameters import RefusedError, check
 from rawllm.testing.rows import Scenario
-from rawllm.testing.scenarios import SCENARIOS, found
-from rawllm.testing.scripts import Request, Script
+from rawllm.testing.scenarios import SCENARIOS, checked, found
+from rawllm.testing.scripts import Json, Request, Script
 from rawllm.testing.turns import Ask, Turn
 
 #: No prompt has more tokens, and no answer with all its choices; no text to embed.
@@ -36,7 +35,8 @@ class Site:
 
     Without `keys` any key is good. A model's name that is not in the table
     behaves as `scenario` says, or is a 404 if `strict`. Raises `ValueError`
-    for a scenario that is not in the table.
+    for a scenario that is not in the table, or with an argument that it does
+    not take, and `TypeError` for `keys` that are one text.
     """
 
     def __init__(
@@ -47,13 +47,10 @@ class Site:
         strict: bool = False,
         memory: Memory | None = None,
     ) -> None:
-        default = found(scenario)
-        if default is None:
-            raise ValueError(
-                f"no scenario is named {scenario!r}; there are: {', '.join(SCENARIOS)}"
-            )
-        self._default = default
-        self._keys = keys
+        if isinstance(keys, str):
+            raise TypeError("keys must be a collection of keys: write {key} for a single one")
+        self._default = checked(scenario)
+        self._keys = frozenset(keys)
         self._strict = strict
         self._memory = memory or Memory()
 
@@ -100,9 +97,17 @@ class Site:
 
     def instead(self, request: Request, given: Mapping[str, Any]) -> Script | None:
         """What is played in place of an answer, `None` for nothing."""
-        model, streamed = given["model"], given.get("stream", False)
-        scenario, argument = self.scenario(model)
+        scenario, argument = self.scenario(given["model"])
+        model = given["model"] if found(given["model"]) else ""
+        streamed = given.get("stream", False)
         return scenario.instead(Moment(request, model, argument, streamed, self._memory))
+
+    def loading(self, request: Request) -> Script | None:
+        """What is played while the server's own model is being loaded, `None` afterwards."""
+        scenario, argument = self._default
+        if scenario.instead is not faults.loading:
+            return None
+        return scenario.instead(Moment(request, "", argument, streamed=False, memory=self._memory))
 
 
 def _path(request: Request) -> str:
@@ -125,8 +130,8 @@ def _chat(site: Site, request: Request) -> Script:
 def _completion(site: Site, request: Request) -> Script:
     given = check(_json(request), parameters.COMPLETION)
     prompts = _texts(given["prompt"], "prompt")
-    asks = [Ask(given, prompt, n) for prompt in prompts for n in range(given.get("n", 1))]
-    count = sum(map(tokens.count, prompts))
+    asks = [Ask(given, prompt, n) for prompt, _ in prompts for n in range(given.get("n", 1))]
+    count = sum(count for _, count in prompts)
     return _generated(site, request, asks, count, completions.text, completions.text_chunks)
 
 
@@ -181,12 +186,12 @@ def _embeddings(site: Site, request: Request) -> Script:
         return script
     scenario, argument = site.scenario(given["model"])
     texts = _texts(given["input"], "input")
-    counts = [tokens.count(text) for text in texts]
+    counts = [count for _, count in texts]
     _check_length("input", max(counts), MOST_EMBEDDED)
     _check_length("input", count := sum(counts))
     dimensions = given.get("dimensions", vectors.DIMENSIONS)
     written = vectors.base64_of if given.get("encoding_format") == "base64" else list
-    found = [written(vectors.embed(text, dimensions)) for text in texts]
+    found = [written(vectors.embed(text, dimensions)) for text, _ in texts]
     data = [{"object": "embedding", "index": n, "embedding": one} for n, one in enumerate(found)]
     usage = {"prompt_tokens": count, "total_tokens": count}
     value = {"object": "list", "data": data, "model": given["model"], "usage": usage}
@@ -194,13 +199,24 @@ def _embeddings(site: Site, request: Request) -> Script:
 
 
 def _models(site: Site, request: Request) -> Script:
-    return whole(request, {"object": "list", "data": [_model(name) for name in SCENARIOS]})
+    listed = {"object": "list", "data": [_model(name) for name in SCENARIOS]}
+    return site.loading(request) or whole(request, listed)
 
 
 def _one_model(site: Site, request: Request) -> Script:
+    return whole(request, _model(_named(site, request)))
+
+
+def _deleted(site: Site, request: Request) -> Script:
+    """As OpenAI says it of a model that was fine-tuned. The model stays."""
+    deleted = {"id": _named(site, request), "object": "model", "deleted": True}
+    return whole(request, deleted)
+
+
+def _named(site: Site, request: Request) -> str:
     name = unquote(request.path.removeprefix("/v1/models/"))
     site.scenario(name)
-    return whole(request, _model(name))
+    return name
 
 
 def _model(name: str) -> Json:
@@ -225,12 +241,16 @@ def _tokenize(site: Site, request: Request) -> Script:
 
 def _detokenize(site: Site, request: Request) -> Script:
     given = check(_json(request), parameters.DETOKENIZE)
-    text = _decoded(given["tokens"], "tokens")
+    try:
+        text = tokens.decode(given["tokens"])
+    except ValueError:
+        words = "'tokens' must be tokens as /tokenize gives them"
+        raise RefusedError(words, param="tokens") from None
     return whole(request, {"content": text, "prompt": text})
 
 
 def _health(site: Site, request: Request) -> Script:
-    return whole(request, {"status": "ok"})
+    return site.loading(request) or whole(request, {"status": "ok"})
 
 
 _ONE_MODEL = "/v1/models/(.+)"
@@ -241,7 +261,7 @@ ROUTES: dict[str, dict[str, Callable[[Site, Request], Script]]] = {
     "/v1/completions": {"POST": _completion},
     "/v1/embeddings": {"POST": _embeddings},
     "/v1/models": {"GET": _models},
-    _ONE_MODEL: {"GET": _one_model},
+    _ONE_MODEL: {"GET": _one_model, "DELETE": _deleted},
     "/v1/chat/completions/input_tokens": {"POST": _input_tokens},
     "/tokenize": {"POST": _tokenize},
     "/detokenize": {"POST": _detokenize},
@@ -253,6 +273,9 @@ ROUTES: dict[str, dict[str, Callable[[Site, Request], Script]]] = {
 
 
 def _json(request: Request) -> Any:
+    kind = request.headers.get("content-type", "application/json")  # vLLM and SGLang look at it
+    if not kind.lower().startswith("application/json"):
+        raise RefusedError(f"the Content-Type must be application/json, which {kind!r} is not")
     try:
         return json.loads(request.body, parse_float=_finite, parse_constant=_finite)
     except ValueError:
@@ -267,18 +290,12 @@ def _finite(text: str) -> float:
     return number
 
 
-def _texts(value: Any, param: str) -> list[str]:
-    """Prompts or inputs in any of their four forms, as texts."""
+def _texts(value: Any, param: str) -> list[tuple[str, int]]:
+    """Prompts or inputs in any of their four forms, as texts, and how many tokens each has."""
     if isinstance(value, str):
-        return [value]
-    if isinstance(value[0], int):
-        return [_decoded(value, param)]
-    return [text for item in value for text in _texts(item, param)]
-
-
-def _decoded(ids: list[int], param: str) -> str:
-    try:
-        return tokens.decode(ids)
-    except ValueError:
-        words = f"{param!r} must be tokens as /tokenize gives them"
-        raise RefusedError(words, param=param) from None
+        return [(value, tokens.count(value))]
+    if not isinstance(value[0], int):
+        return [text for item in value for text in _texts(item, param)]
+    if min(value) < 0:
+        raise RefusedError(f"{param!r} must be tokens, of which none is negative", param=param)
+    return [(tokens.read(value), len(value))]

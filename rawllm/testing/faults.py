@@ -19,9 +19,8 @@ from typing import NamedTuple
 from rawllm import envelopes
 from rawllm.envelopes import Envelope
 from rawllm.testing import turns
-from rawllm.testing.dialects import Json
 from rawllm.testing.parameters import RefusedError, number
-from rawllm.testing.scripts import End, Pause, Request, Script, Step, whole
+from rawllm.testing.scripts import End, Framing, Json, Pause, Request, Script, Step, stream, whole
 from rawllm.testing.turns import Ask, Say, Turn
 
 BAD_GATEWAY = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
@@ -56,13 +55,16 @@ def between(event: bytes) -> Chunks:
     return alter
 
 
-def finishing(reason: str, say: Say = turns.plain) -> Say:
-    """What `say` says, ended for this reason."""
+def finishing(reason: str) -> Say:
+    """What was said, ended for this reason."""
+    return lambda ask: turns.plain(ask)._replace(finish=reason)
 
-    def said(ask: Ask) -> Turn:
-        return say(ask)._replace(finish=reason)
 
-    return said
+def broken_calls(ask: Ask) -> Turn:
+    """A call of every tool, with arguments that lack their last brace."""
+    turn = turns.tools(ask)
+    calls = [call._replace(arguments=call.arguments[:-1]) for call in turn.calls]
+    return turn._replace(calls=tuple(calls))
 
 
 # --- bytes ------------------------------------------------------------------
@@ -100,6 +102,12 @@ def bytewise(steps: list[Step], argument: str) -> list[Step]:
     return [bytes([byte]) for data in _data(steps) for byte in data]
 
 
+def packed(steps: list[Step], argument: str) -> list[Step]:
+    """Up to three of them in each write."""
+    data = _data(steps)
+    return [b"".join(data[start : start + 3]) for start in range(0, len(data), 3)]
+
+
 def inside_characters(steps: list[Step], argument: str) -> list[Step]:
     """A new write begins behind the first byte of every longer character of UTF-8."""
     pieces: list[Step] = []
@@ -125,12 +133,13 @@ class Memory:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._asked: dict[str, itertools.count[int]] = {}
+        self._asked: dict[tuple[str, bytes], itertools.count[int]] = {}
         self._since: dict[str, float] = {}
 
-    def times(self, model: str) -> int:
-        """How often this model was asked before; asking is counted."""
-        return next(self._asked.setdefault(model, itertools.count()))
+    def times(self, model: str, body: bytes) -> int:
+        """How often this model was asked the same before; asking is counted."""
+        asked = model, hashlib.sha256(body).digest()
+        return next(self._asked.setdefault(asked, itertools.count()))
 
     def seconds(self, model: str) -> float:
         """How long ago this model was asked for the first time."""
@@ -142,6 +151,7 @@ class Moment(NamedTuple):
     """What there is to go by: the request, and what has been before it."""
 
     request: Request
+    #: Its name, "" for all whose names are no scenarios: they are one server's model.
     model: str
     argument: str
     streamed: bool
@@ -184,17 +194,18 @@ LOADING = Envelope("Loading model", type="unavailable_error")
 
 
 def status(code: int, /, **fields: str) -> Instead:
-    """An error. The argument is the shape of its envelope, or the seconds of Retry-After.
+    """An error. The argument is the shape of its envelope; of a rate limit also its seconds.
 
     `fields` are those of the envelope that the table has otherwise.
     """
     found = WORDS[code]._replace(**fields)
+    passes = found.code == "rate_limit_exceeded"  # nobody knows when a quota is filled again
 
     def instead(moment: Moment) -> Script:
-        timed = code == 429 and moment.argument.isdecimal()
+        timed = passes and moment.argument.isdecimal()
         shape = "openai" if timed else moment.argument or "openai"
         seconds = number(moment.argument if timed else "", 1)
-        headers = {"Retry-After": str(seconds)} if code == 429 else {}
+        headers = {"Retry-After": str(seconds)} if passes else {}
         return error(code, found, shape, request_id(moment.request) | headers)
 
     return instead
@@ -211,7 +222,8 @@ def error(
         value = envelopes.serialize(found, code, shape)
     except ValueError as unknown:
         raise RefusedError(str(unknown), param="model") from None
-    fields = {"Content-Type": "application/json", **headers}
+    kind = "application/problem+json" if shape == "problem" else "application/json"  # RFC 9457
+    fields = {"Content-Type": kind, **headers}
     return whole(code, fields, json.dumps(value, separators=(",", ":")).encode())
 
 
@@ -222,12 +234,30 @@ def request_id(request: Request) -> dict[str, str]:
     return {"X-Request-Id": named if _ID.fullmatch(named) else f"req_{made}"}
 
 
+def framed(request: Request, usual: Framing = "chunked") -> Framing:
+    """How the answer in a stream ends."""
+    # HTTP/1.0, which nginx speaks to those behind it, has no chunks: RFC 9112 section 6.1.
+    return "closing" if request.version == "HTTP/1.0" else usual
+
+
 _ID = re.compile("[!-~]{1,200}")
 
 
 def body(kind: str, data: bytes, code: int = 200) -> Instead:
     """Bytes that are no answer of the protocol."""
     return lambda moment: whole(code, {"Content-Type": kind}, data)
+
+
+def ending(end: End) -> Instead:
+    """Not a byte, and this end."""
+    return lambda moment: [end]
+
+
+def empty(moment: Moment) -> Script:
+    """200, and a body of no bytes: of a stream, where one was asked for."""
+    if not moment.streamed:
+        return whole(200, {"Content-Type": "application/json"}, b"")
+    return stream({"Content-Type": "text/event-stream; charset=utf-8"}, [], framed(moment.request))
 
 
 def redirect(code: int, location: str) -> Instead:
@@ -257,6 +287,6 @@ def loading(moment: Moment) -> Script | None:
 def failing_first(moment: Moment) -> Script | None:
     """503 so many times before each answer."""
     most = number(moment.argument, 1)
-    if moment.memory.times(moment.model) % (most + 1) == most:
+    if moment.memory.times(moment.model, moment.request.body) % (most + 1) == most:
         return None
     return error(503, WORDS[503], headers=request_id(moment.request))

@@ -41,7 +41,8 @@ class LLMServer:
 
         It is a name of `SCENARIOS`, with its argument if it takes one, as in
         "slow:200". When it is set the server forgets what it has been asked: a
-        model that loads does so again. Raises `ValueError` for another name.
+        model that loads does so again. Raises `ValueError` for another name or
+        argument.
         """
         return self._scenario
 
@@ -51,7 +52,10 @@ class LLMServer:
 
     @property
     def keys(self) -> Collection[str]:
-        """The keys of which one must be sent; while there are none, any will do."""
+        """The keys of which one must be sent; while there are none, any will do.
+
+        `TypeError` is raised for a text, which is no collection of keys.
+        """
         return self._keys
 
     @keys.setter
@@ -64,7 +68,7 @@ class LLMServer:
 
     def _behave(self, scenario: str, keys: Collection[str]) -> None:
         self._site = Site(scenario, keys=keys)
-        self._scenario, self._keys = scenario, keys
+        self._scenario, self._keys = scenario, frozenset(keys)
 
     def _answer(self, request: Request) -> Script:
         self.requests.append(request)

@@ -53,7 +53,7 @@ def _wrong(message: Any) -> str | None:
     calls = message.get("tool_calls")
     if calls is not None and not _are_calls(calls):
         return (
-            "the tool_calls must be a list of "
+            "the tool_calls must be a list of at least one "
             '{"id": ..., "type": "function", "function": {"name": ..., "arguments": "..."}}'
         )
     instead = calls or message.get("function_call") or message.get("refusal")
@@ -77,13 +77,14 @@ def _wrong_content(content: Any) -> str | None:
 
 
 def _are_calls(calls: Any) -> bool:
-    return isinstance(calls, list) and all(map(_is_call, calls))
+    return isinstance(calls, list) and bool(calls) and all(map(_is_call, calls))
 
 
 def _is_call(call: Any) -> bool:
     function = call.get("function") if isinstance(call, dict) else None
     return (
         isinstance(function, dict)
+        and call.get("type") == "function"
         and isinstance(call.get("id"), str)
         and all(isinstance(function.get(name), str) for name in ("name", "arguments"))
     )

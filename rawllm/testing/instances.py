@@ -1,9 +1,9 @@
 """A value for a JSON Schema: what a model answers that has to fill in a form.
 
 The same schema and words have the same value always. Every declared property
-is filled in, unless a schema that contains itself has to end there. What is
-left out: what a schema means. `schemas.py` knows, and each value is tried
-there before it is given.
+is filled in, unless a schema that contains itself has to end there: it is not
+entered again where anything else will do. What is left out: what a schema
+means. `schemas.py` knows, and each value is tried there before it is given.
 
 >>> form = {"properties": {"city": {"type": "string"}, "days": {"minimum": 3}}}
 >>> instance(form, ["Paris"])
@@ -25,7 +25,7 @@ from rawllm.testing.ways import Way, expanded, joined
 #: So many values of a type are tried for one place, and so many for all places.
 MOST_OF_A_TYPE, MOST_TRIED = 250, 20_000
 
-#: After so many places the rest gets only what it must have.
+#: After so many places the rest gets only what it must have, and null where it may.
 MANY_PLACES = 1_000
 
 #: No text is longer, and nothing has more items.
@@ -74,7 +74,11 @@ class _Maker:
         for part in parts:
             if not expanded(part, path):
                 raise _NothingError(f"{part.named()}: is false, or contains itself without end")
-        ways = sorted(joined(expanded(part, path) for part in parts), key=Way.is_null)
+        ways = sorted(
+            joined(expanded(part, path) for part in parts),
+            key=lambda way: way.is_null() == (self._places < MANY_PLACES),
+        )
+        ways.sort(key=lambda way: max(map(path.count, way.entered), default=0))
         wrong: list[ValueError] = []
         found = False
         for way in ways:
@@ -133,8 +137,16 @@ class _Maker:
             "boolean": lambda: (True, False),
             "null": lambda: (None,),
         }
-        for kind in way.types():
-            yield from islice(make[kind](), MOST_OF_A_TYPE)
+        nothing: list[_NothingError] = []
+        again = any(path.count(place) > 1 for place in way.entered)
+        ending = bool(way.all("type")) and (again or self._places >= MANY_PLACES)
+        for kind in sorted(way.types(), key=lambda kind: (kind == "null") is not ending):
+            try:
+                yield from islice(make[kind](), MOST_OF_A_TYPE)
+            except _NothingError as error:  # noqa: PERF203  # another kind may have some
+                nothing.append(error)
+        for first in nothing[:1]:
+            raise first
 
     def _strings(self, way: Way, name: str) -> Iterator[str]:
         least = way.least("minLength", MOST_CHARACTERS)
@@ -167,7 +179,8 @@ class _Maker:
         needed, least = way.names("required"), way.least("minProperties", MOST_ITEMS)
         others = (name for name in map("key{}".format, count(1)) if name not in names)
         for name in chain(names, islice(others, max(0, least - len(names)))):
-            column = self.values([part.property(name) for part in way.parts], name or "text", path)
+            parts = [inner for part in way.parts for inner in part.property(name)]
+            column = self.values(parts, name or "text", path)
             item = _first(column, name in needed)
             if item is not _NOTHING:
                 value[name], columns[name] = item, column
@@ -180,15 +193,19 @@ class _Maker:
             value |= changed
 
     def _arrays(self, way: Way, name: str, path: tuple[str, ...]) -> Iterator[list[Any]]:
-        least = way.least("minItems", MOST_ITEMS)
-        given = max(map(len, way.all("prefixItems")), default=0)
+        contained = [part.at("contains") for part in way.parts if "contains" in part.schema]
+        often = (way.least("minContains", MOST_ITEMS) or 1) if contained else 0
+        least = max(way.least("minItems", MOST_ITEMS), often)
+        given = max(often, *map(len, way.all("prefixItems")), 0)
         wanted = max(least, given or 1) if self._places < MANY_PLACES else least
         unique = any(way.all("uniqueItems"))
         items: list[Any] = []
         column: Iterator[Any] = iter(())
         for index in range(min([wanted, *way.all("maxItems")])):
             if index <= given or not unique:
-                column = self.values([part.item(index) for part in way.parts], name, path)
+                parts = [part.item(index) for part in way.parts]
+                parts += contained if index < often else []
+                column = self.values(parts, name, path)
                 if unique:
                     column = (item for item in column if not any(same(item, one) for one in items))
             item = _first(column, index < least)

@@ -1,9 +1,8 @@
 """What a request may hold: a table of parameters, and the refusal of what is wrong.
 
-The rules are OpenAI's where the servers differ, so that an application that
-gets along with this one gets along with all. Unknown parameters are ignored,
-as llama-server and vLLM do; null is the same as absent. What is left out: the
-messages of a chat, which `histories.py` reads.
+The rules are OpenAI's where the servers differ. But unknown parameters are
+ignored, as llama-server and vLLM do, and null is the same as absent. What is
+left out: the messages of a chat, which `histories.py` reads.
 
 Specification: https://platform.openai.com/docs/api-reference
 
@@ -63,9 +62,13 @@ def check(body: Any, parameters: Parameters) -> dict[str, Any]:
     return given
 
 
+#: What may stand behind the colon where a number does.
+NUMBER = re.compile("[0-9]{1,5}")
+
+
 def number(argument: str, default: int) -> int:
     """The number behind the colon in a model's name, as in `slow:200`."""
-    if not re.fullmatch("[0-9]{0,5}", argument):
+    if argument and not NUMBER.fullmatch(argument):
         words = f"{argument!r} in the model's name must be a number of at most 5 digits"
         raise RefusedError(words, param="model")
     return int(argument or default)

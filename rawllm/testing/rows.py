@@ -7,17 +7,23 @@ b'HTTP/1.1 409 '
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from rawllm import errors
+from rawllm.envelopes import SHAPES
 from rawllm.testing import faults, turns
-from rawllm.testing.dialects import DIALECTS, Dialect, Json
+from rawllm.testing.dialects import DIALECTS, Dialect
 from rawllm.testing.faults import Instead
-from rawllm.testing.scripts import End, Step
+from rawllm.testing.parameters import NUMBER
+from rawllm.testing.scripts import End, Json, Step
 from rawllm.testing.turns import Say
+from rawllm.testing.usages import USAGES
 
 #: What a call comes to in the client: an exception, or a whole answer.
 Outcome = type[errors.APIError] | None
+
+#: What may stand behind the colon: "" for nothing, else "number", "shape", or both.
+Argument = Literal["", "number", "shape", "number or shape"]
 
 #: The dialect of every scenario that does not say another.
 OPENAI: Dialect = DIALECTS["openai"]
@@ -46,10 +52,26 @@ class Scenario(NamedTuple):
     after: tuple[End, ...] = ()
     #: What is played in place of an answer, if anything.
     instead: Instead = faults.nothing
+    #: What must not be in the bytes of a streamed answer.
+    lacks: bytes = b""
+    takes: Argument = ""
+
+    def refused(self, argument: str) -> str:
+        """What the argument must be, which it is not; "" where it is fine."""
+        fine = {"number": NUMBER.fullmatch(argument), "shape": argument in SHAPES}
+        kinds = {"number": "a number of at most 5 digits", "shape": f"one of {', '.join(SHAPES)}"}
+        if not argument or any(fine[kind] for kind in fine if kind in self.takes):
+            return ""
+        return " or ".join(kinds[kind] for kind in kinds if kind in self.takes) or "left out"
 
 
 def error(
-    status: int, outcome: type[errors.APIError], about: str, who: str = "", **fields: str
+    status: int,
+    outcome: type[errors.APIError],
+    about: str,
+    who: str = "",
+    takes: Argument = "shape",
+    **fields: str,
 ) -> Scenario:
     """An error before anything else is sent."""
     return Scenario(
@@ -59,6 +81,7 @@ def error(
         outcome,
         outcome,
         instead=faults.status(status, **fields),
+        takes=takes,
     )
 
 
@@ -75,19 +98,43 @@ def error_in_stream(
         dialect=dialect,
         chunks=faults.half_then(error),
         instead=faults.unless_streamed(faults.status(500)),
+        takes="shape",
     )
 
 
-def cut(end: End, about: str, who: str, whole: Outcome) -> Scenario:
-    """Half of the body, then the end of the connection."""
-    return Scenario(
-        about,
-        who,
-        b'"role":"assistant"',
-        errors.IncompleteStreamError,
-        whole,
-        steps=faults.cut(end),
+def cuts() -> dict[str, Scenario]:
+    """Half of the body, then each end of the connection, by name."""
+    rows: tuple[tuple[End, str, str, Outcome], ...] = (
+        (End.FIN, "the connection closes", "any that is killed", errors.APIConnectionError),
+        (End.RST, "the connection is reset", "proxies, a crash", errors.APIConnectionError),
+        (End.SILENCE, "nothing for ever", "llama-server on SIGTERM", errors.APITimeoutError),
     )
+    return {
+        f"cut-{end.name.lower()}": Scenario(
+            f"half of the body, then {about}",
+            who,
+            b'"role":"assistant"',
+            errors.IncompleteStreamError,
+            whole,
+            steps=faults.cut(end),
+            lacks=b"[DONE]",
+        )
+        for end, about, who, whole in rows
+    }
+
+
+def usages() -> dict[str, Scenario]:
+    """The ways in which the usage comes, by name."""
+    return {
+        f"usage-{name}": Scenario(
+            f"the usage: {usage.about}",
+            usage.who,
+            usage.shows,
+            dialect=OPENAI._replace(usage=usage.put),
+            lacks=b"" if name == "null" else b'"usage":null',
+        )
+        for name, usage in USAGES.items()
+    }
 
 
 def forms() -> dict[str, Scenario]:

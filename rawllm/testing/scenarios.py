@@ -14,13 +14,23 @@ from rawllm import errors
 from rawllm.testing import faults, rows, turns
 from rawllm.testing.rows import OPENAI, Scenario
 from rawllm.testing.scripts import End
-from rawllm.testing.usages import USAGES
 
 
 def found(model: str) -> tuple[Scenario, str] | None:
     """The scenario of a model's name and the argument in it; `None` for another's name."""
     name, _, argument = model.partition(":")
     return (SCENARIOS[name], argument) if name in SCENARIOS else None
+
+
+def checked(model: str) -> tuple[Scenario, str]:
+    """As `found`; raises `ValueError` where there is none, or not with this argument."""
+    known = found(model)
+    if known is None:
+        raise ValueError(f"no scenario is named {model!r}; there are: {', '.join(SCENARIOS)}")
+    row, argument = known
+    if wanted := row.refused(argument):
+        raise ValueError(f"{model!r}: what stands behind the colon must be {wanted}")
+    return known
 
 
 _SILENT = OPENAI._replace(done=False)
@@ -30,21 +40,31 @@ SCENARIOS: dict[str, Scenario] = {
     # What is said.
     "plain": Scenario("repeats the last message", "", b"data: [DONE]"),
     "tools": Scenario("calls every tool", "", b'"tool_calls":', say=turns.tools),
+    "tools-broken": Scenario(
+        "calls every tool, with arguments that are not JSON",
+        "small models",
+        b'"tool_calls":',
+        say=faults.broken_calls,
+    ),
     "think": Scenario("thinks first", "", b'"reasoning_content":', say=turns.think),
     "refusal": Scenario("refuses", "OpenAI", b'"refusal":"I"', say=turns.refuse),
     "filtered": Scenario(
         "stops half-way at a filter", "OpenAI, Azure", b'"content_filter"', say=turns.filtered
     ),
-    "long": Scenario("a thousand words, or `long:N`", "", b"word1", say=turns.long),
+    "long": Scenario("a thousand words, or `long:N`", "", b"word1", say=turns.long, takes="number"),
     "unicode": Scenario(
         "characters of up to four bytes, each cut between two writes",
         "any",
         "東".encode()[:1] + b"\r\n",
         say=turns.unicode,
+        dialect=OPENAI._replace(content_type="text/event-stream"),  # which says no encoding
         steps=faults.inside_characters,
     ),
     "slow": Scenario(
-        "50 ms before each event, or `slow:MILLISECONDS`", "any", b"", steps=faults.slow
+        "50 ms before each event, or `slow:MILLISECONDS`",
+        "any",
+        steps=faults.slow,
+        takes="number",
     ),
     # How it is framed.
     "closing": Scenario(
@@ -54,10 +74,13 @@ SCENARIOS: dict[str, Scenario] = {
         dialect=OPENAI._replace(framing="closing"),
     ),
     "bytes": Scenario("a body one byte at a time", "proxies", b"1\r\nd\r\n", steps=faults.bytewise),
+    "packed": Scenario(
+        "up to three events in each chunk", "llama-server", b"\n\ndata: ", steps=faults.packed
+    ),
     "crlf": Scenario(
         "lines that end with CR LF",
         "sse-starlette",
-        b"\r\n\r\n",
+        b"}\r\n\r\n",
         dialect=OPENAI._replace(line_end="\r\n"),
     ),
     "bom": Scenario(
@@ -86,7 +109,11 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     # How it ends.
     "no-done": Scenario(
-        "no `[DONE]`", "transformers, LiteLLM, proxies", b'"finish_reason":"stop"', dialect=_SILENT
+        "no `[DONE]`",
+        "transformers, LiteLLM, proxies",
+        b'"finish_reason":"stop"',
+        dialect=_SILENT,
+        lacks=b"[DONE]",
     ),
     "done-without-finish": Scenario(
         "`[DONE]`, but no finish_reason",
@@ -94,6 +121,7 @@ SCENARIOS: dict[str, Scenario] = {
         b"data: [DONE]",
         errors.IncompleteStreamError,
         chunks=faults.half,
+        lacks=b'"finish_reason":"stop"',
     ),
     "end-without-finish": Scenario(
         "a clean end without `[DONE]` or finish_reason",
@@ -102,6 +130,7 @@ SCENARIOS: dict[str, Scenario] = {
         errors.IncompleteStreamError,
         dialect=_SILENT,
         chunks=faults.half_then({"model": "", "choices": []}),
+        lacks=b'"finish_reason":"stop"',
     ),
     "aborted": Scenario(
         'finish_reason "abort"',
@@ -110,23 +139,20 @@ SCENARIOS: dict[str, Scenario] = {
         errors.IncompleteStreamError,
         say=faults.finishing("abort"),
     ),
-    "cut-fin": rows.cut(
-        End.FIN,
-        "half of the body, then the connection closes",
-        "any that is killed",
-        errors.APIConnectionError,
+    **rows.cuts(),
+    "silence": Scenario(
+        "the request is read, and nothing is sent for ever",
+        "llama-server with every slot taken; Ollama and LM Studio, while they load",
+        streamed=errors.APITimeoutError,
+        whole=errors.APITimeoutError,
+        instead=faults.ending(End.SILENCE),
     ),
-    "cut-rst": rows.cut(
-        End.RST,
-        "half of the body, then the connection is reset",
-        "proxies, a crash",
-        errors.APIConnectionError,
-    ),
-    "cut-silence": rows.cut(
-        End.SILENCE,
-        "half of the body, then nothing for ever",
-        "llama-server on SIGTERM",
-        errors.APITimeoutError,
+    "hang-up": Scenario(
+        "the request is read, and the connection closes",
+        "mlx-lm, after a crash",
+        streamed=errors.APIConnectionError,
+        whole=errors.APIConnectionError,
+        instead=faults.ending(End.FIN),
     ),
     "keep-alive-dies": Scenario(
         "a whole answer; the connection stays open, but dies when it is used again",
@@ -208,7 +234,10 @@ SCENARIOS: dict[str, Scenario] = {
     "error-413": rows.error(413, errors.APIStatusError, "the body is too large"),
     "error-422": rows.error(422, errors.UnprocessableEntityError, "a parameter makes no sense"),
     "error-429": rows.error(
-        429, errors.RateLimitError, "too many requests; Retry-After says 1 s, or `error-429:N`"
+        429,
+        errors.RateLimitError,
+        "too many requests; Retry-After says 1 s, or `error-429:N`",
+        takes="number or shape",
     ),
     "insufficient_quota": rows.error(
         429,
@@ -232,11 +261,15 @@ SCENARIOS: dict[str, Scenario] = {
     "loading": Scenario(
         "503 while the model loads: for 1 s after the first request, or `loading:SECONDS`",
         "llama-server",
+        b"HTTP/1.1 503 ",
         instead=faults.loading,
+        takes="number",
     ),
     "retry": Scenario(
-        "503, then an answer; `retry:N`: N times 503 before each answer",
+        "503, then an answer; `retry:N`: N times 503 before each answer of the same question",
+        shows=b"HTTP/1.1 503 ",
         instead=faults.failing_first,
+        takes="number",
     ),
     # Answers that are none.
     "html": Scenario(
@@ -250,10 +283,10 @@ SCENARIOS: dict[str, Scenario] = {
     "empty": Scenario(
         "200 and nothing",
         "llama-cpp-python, when a streamed prompt is too long",
-        b"Content-Length: 0\r\n\r\n",
+        b"\r\n\r\n0\r\n\r\n",
         errors.APIResponseValidationError,
         errors.APIResponseValidationError,
-        instead=faults.body("application/json", b""),
+        instead=faults.empty,
     ),
     "200-error": Scenario(
         "200 and an error",
@@ -286,14 +319,6 @@ SCENARIOS: dict[str, Scenario] = {
         instead=faults.redirect(307, "http://other.invalid/login"),
     ),
     # How the usage comes, and each server's own form.
-    **{
-        f"usage-{name}": Scenario(
-            f"the usage: {usage.about}",
-            usage.who,
-            usage.shows,
-            dialect=OPENAI._replace(usage=usage.put),
-        )
-        for name, usage in USAGES.items()
-    },
+    **rows.usages(),
     **rows.forms(),
 }

@@ -1,10 +1,11 @@
 """JSON Schema: whether it is one, and where a value breaks it.
 
-Of draft 2020-12 the keywords that tools and `response_format` are made of.
-One that is not supported is refused if a value could be wrong without it; one
-that says nothing about values (`title`, `x-anything`) is skipped, as the
-specification has it. What is left out: references to other documents, and the
-making of values, which `instances.py` does.
+Of draft 2020-12 the keywords that tools and `response_format` are made of. A
+schema with one that is not supported is read all the same, and refused where a
+value could be wrong by it; one that says nothing about values (`title`,
+`x-anything`) is skipped, as the specification has it. What is left out:
+references to other documents, and the making of values, which `instances.py`
+does.
 
 Specification: https://json-schema.org/draft/2020-12
 
@@ -26,6 +27,9 @@ from rawllm.testing.formats import FORMATS
 
 #: JSON's types, the plainest first.
 TYPES = ("string", "object", "array", "integer", "number", "boolean", "null")
+
+#: A reference to a place in the whole, as `#/$defs/name`.
+_WITHIN = re.compile(r"#(/|\Z)")
 
 
 class Part(NamedTuple):
@@ -50,23 +54,30 @@ class Part(NamedTuple):
         """The schemas in the list of a keyword, none where it is not there."""
         return [self.at(keyword, place) for place in range(len(self.schema.get(keyword, ())))]
 
-    def property(self, name: str) -> "Part":
+    def property(self, name: str) -> "list[Part]":
         """What is said of this property of an object."""
-        if name in self.schema.get("properties", {}):
-            return self.at("properties", name)
-        return self._rest("additionalProperties")
+        found = [self.at("properties", name)] if name in self.schema.get("properties", {}) else []
+        for pattern in self.schema.get("patternProperties", ()):
+            if _is_unreadable(pattern):
+                raise _unsupported(self, "patternProperties")
+            if re.search(pattern, name):
+                found.append(self.at("patternProperties", pattern))
+        return found or [self.inner("additionalProperties")]
 
     def item(self, index: int) -> "Part":
         """What is said of this item of an array."""
         if index < len(self.schema.get("prefixItems", ())):
             return self.at("prefixItems", index)
-        return self._rest("items")
+        return self.inner("items")
 
-    def _rest(self, keyword: str) -> "Part":
+    def inner(self, keyword: str) -> "Part":
+        """The schema of a keyword, which everything satisfies where it is not there."""
         return Part(self.schema.get(keyword, True), self.named(keyword), self.root)
 
     def target(self) -> "Part":
-        """The schema that its `$ref` means. Raises `ValueError` if there is none."""
+        """The schema that its `$ref` means. Raises `ValueError` if there is none here."""
+        if not _WITHIN.match(self.schema["$ref"]):
+            raise _unsupported(self, "$ref")
         keys = unquote(self.schema["$ref"]).split("/")[1:]
         keys = [key.replace("~1", "/").replace("~0", "~") for key in keys]
         schema = self.root
@@ -87,7 +98,7 @@ ANYTHING = Part(schema=True, place="", root=True)
 
 
 def read(schema: Any) -> Part:
-    """The whole of `schema`. Raises `ValueError` where it is none, or not supported."""
+    """The whole of `schema`. Raises `ValueError` where it is none."""
     try:
         json.dumps(schema, allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -106,35 +117,35 @@ def _check(part: Part, seen: set[int]) -> None:
     if not isinstance(schema, dict):
         raise ValueError(f"{part.named()}: must be an object or a boolean, not {_shown(schema)}")
     for keyword, value in schema.items():
-        if keyword in REFUSED:
-            raise ValueError(f"{part.named(keyword)}: is not supported here")
-        wanted, fine = _SHAPES.get(keyword, ("", _is_anything))
-        if not fine(value):
+        wanted, fine = _SHAPES.get(keyword, ("", None))
+        if fine and not fine(value):
             raise ValueError(f"{part.named(keyword)}: must be {wanted}, not {_shown(value)}")
     for inner in _inside(part):
         _check(inner, seen)
 
 
 def _inside(part: Part) -> Iterator[Part]:
-    for keyword in ("properties", "$defs", "definitions"):
+    for keyword in _NAMED_SCHEMAS:
         for name in part.schema.get(keyword, {}):
             yield part.at(keyword, name)
-    for keyword in ("allOf", "anyOf", "oneOf", "prefixItems"):
+    for keyword in _LISTED_SCHEMAS:
         yield from part.each(keyword)
-    for keyword in ("items", "additionalProperties"):
+    for keyword in _ONE_SCHEMA:
         if keyword in part.schema:
             yield part.at(keyword)
-    if "$ref" in part.schema:
+    if _WITHIN.match(part.schema.get("$ref", "")):
         yield part.target()
+
+
+_NAMED_SCHEMAS = ("properties", "patternProperties", "$defs", "definitions")
+_LISTED_SCHEMAS = ("allOf", "anyOf", "oneOf", "prefixItems")
+_ONE_SCHEMA = (
+    *("items", "additionalProperties", "propertyNames", "contains", "not", "if", "then", "else"),
+)
 
 
 def _shown(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)[:100]
-
-
-def _is_anything(value: Any) -> bool:
-    del value
-    return True
 
 
 def _is_count(value: Any) -> bool:
@@ -153,13 +164,6 @@ def _is_type(value: Any) -> bool:
     return value in TYPES or (_is_texts(value) and value != [] and set(value) <= {*TYPES})
 
 
-def _is_pattern(value: Any) -> bool:
-    try:
-        return isinstance(value, str) and re.compile(value) is not None
-    except (re.error, OverflowError, RecursionError):
-        return False
-
-
 _COUNT = ("a whole number of at least 0", _is_count)
 _NUMBER = ("a number", _is_number)
 _SCHEMAS = ("a list of at least one schema", lambda value: isinstance(value, list) and value != [])
@@ -170,26 +174,21 @@ _SHAPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "type": (f"one of {', '.join(TYPES)}, or a list of them", _is_type),
     "enum": ("a list of at least one value", lambda value: isinstance(value, list) and value != []),
     **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems"), _COUNT),
+    **dict.fromkeys(("minContains", "maxContains"), _COUNT),
     **dict.fromkeys(("minProperties", "maxProperties"), _COUNT),
     **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _NUMBER),
     "multipleOf": ("a number above 0", lambda value: _is_number(value) and value > 0),
     "uniqueItems": ("true or false", lambda value: isinstance(value, bool)),
     "required": ("a list of names", _is_texts),
-    "pattern": ("a regular expression that Python can read", _is_pattern),
-    "format": ("a name", lambda value: isinstance(value, str)),
-    "$ref": (
-        "a reference within the schema, as #/$defs/name",
-        lambda value: isinstance(value, str) and (value == "#" or value.startswith("#/")),
+    "dependentRequired": (
+        "an object of lists of names",
+        lambda value: isinstance(value, dict) and all(map(_is_texts, value.values())),
     ),
-    **dict.fromkeys(("allOf", "anyOf", "oneOf", "prefixItems"), _SCHEMAS),
-    **dict.fromkeys(("properties", "$defs", "definitions"), _NAMED),
-}
-
-#: The keywords without which a value could be wrong.
-REFUSED = {
-    *("not", "if", "contains", "patternProperties", "propertyNames", "dependencies"),
-    *("dependentRequired", "dependentSchemas", "unevaluatedItems", "unevaluatedProperties"),
-    *("$dynamicRef", "$recursiveRef"),
+    "pattern": ("a regular expression", lambda value: isinstance(value, str)),
+    "format": ("a name", lambda value: isinstance(value, str)),
+    "$ref": ("a reference, as #/$defs/name", lambda value: isinstance(value, str)),
+    **dict.fromkeys(_LISTED_SCHEMAS, _SCHEMAS),
+    **dict.fromkeys(_NAMED_SCHEMAS, _NAMED),
 }
 
 
@@ -197,7 +196,10 @@ REFUSED = {
 
 
 def fault(value: Any, part: Part) -> str | None:
-    """The place in the schema that `value` breaks, as in `properties.age.minimum`."""
+    """The place in the schema that `value` breaks, as in `properties.age.minimum`.
+
+    Raises `ValueError`, which names the place, for what is not supported.
+    """
     return next(_faults(value, part), None)
 
 
@@ -238,22 +240,61 @@ def _faults(value: Any, part: Part) -> Iterator[str]:
     if isinstance(part.schema, bool):
         yield from [] if part.schema else [part.named()]
         return
+    for keyword, said in part.schema.items():
+        if keyword in UNSUPPORTED or (keyword == "pattern" and _is_unreadable(said)):
+            raise _unsupported(part, keyword)
     types = types_of(value)
     for keyword, (about, holds) in HOLDS.items():
         if keyword in part.schema and types & {*about} and not holds(value, part.schema[keyword]):
             yield part.named(keyword)
     for inner in part.each("allOf") + ([part.target()] if "$ref" in part.schema else []):
         yield from _faults(value, inner)
-    if isinstance(value, dict):
-        for name, item in value.items():
-            yield from _faults(item, part.property(name))
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _faults(item, part.item(index))
+    yield from _faults_inside(value, part)
+    if "not" in part.schema and fault(value, part.at("not")) is None:
+        yield part.named("not")
+    if "if" in part.schema:
+        branch = "then" if fault(value, part.at("if")) is None else "else"
+        yield from _faults(value, part.inner(branch))
     if not any(fault(value, inner) is None for inner in part.each("anyOf") or [ANYTHING]):
         yield part.named("anyOf")
     if sum(fault(value, inner) is None for inner in part.each("oneOf") or [ANYTHING]) != 1:
         yield part.named("oneOf")
+
+
+def _faults_inside(value: Any, part: Part) -> Iterator[str]:
+    for name, item in value.items() if isinstance(value, dict) else ():
+        yield from _faults(name, part.inner("propertyNames"))
+        for inner in part.property(name):
+            yield from _faults(item, inner)
+    for index, item in enumerate(value if isinstance(value, list) else ()):
+        yield from _faults(item, part.item(index))
+    if isinstance(value, list) and "contains" in part.schema:
+        found = sum(fault(item, part.at("contains")) is None for item in value)
+        if not part.schema.get("minContains", 1) <= found <= part.schema.get("maxContains", found):
+            yield part.named("contains")
+
+
+def _depended(value: dict[str, Any], names: dict[str, list[str]]) -> bool:
+    return all(value.keys() >= {*names[name]} for name in value.keys() & names.keys())
+
+
+def _unsupported(part: Part, keyword: str) -> ValueError:
+    return ValueError(f"{part.named(keyword)}: is not supported here")
+
+
+def _is_unreadable(pattern: str) -> bool:
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError):
+        return True
+    return False
+
+
+#: The keywords that no value is judged by.
+UNSUPPORTED = {
+    *("dependencies", "dependentSchemas", "unevaluatedItems", "unevaluatedProperties"),
+    *("$dynamicRef", "$recursiveRef"),
+}
 
 
 def _differ(items: list[Any]) -> bool:
@@ -278,6 +319,7 @@ HOLDS: dict[str, tuple[tuple[str, ...], Callable[[Any, Any], bool]]] = {
     "maxItems": (("array",), lambda value, most: len(value) <= most),
     "uniqueItems": (("array",), lambda value, unique: not unique or _differ(value)),
     "required": (("object",), lambda value, names: value.keys() >= {*names}),
+    "dependentRequired": (("object",), _depended),
     "minProperties": (("object",), lambda value, least: len(value) >= least),
     "maxProperties": (("object",), lambda value, most: len(value) <= most),
 }

@@ -18,6 +18,9 @@ from http.client import responses as _phrases
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
+#: A JSON object.
+Json = dict[str, Any]
+
 #: How the end of a stream's body is known: by a chunk of no bytes, or by the
 #: end of the connection.
 Framing = Literal["chunked", "closing"]

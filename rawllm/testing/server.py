@@ -28,7 +28,7 @@ class Exchange(NamedTuple):
 
     request: Request
     sent: list[tuple[float, bytes]]
-    #: The how manyeth connection of the server it came on, from 0.
+    #: Which connection of the server it came on, counted from 0.
     connection: int
 
     @property
@@ -81,10 +81,9 @@ class Server:
         self.closing.set()
         self._thread.join()
         self._listener.close()
-        connections = dict(self._connections)
-        for connection in connections:
+        for connection in self._connections:
             connection.shut()
-        for thread in connections.values():
+        for thread in self._connections.values():
             thread.join()
 
     def __enter__(self) -> "Self":
@@ -96,23 +95,31 @@ class Server:
     def _accept(self) -> None:
         numbers = itertools.count()
         while not self.closing.is_set():
-            with contextlib.suppress(OSError):  # nobody came, or has gone already
-                connection = _Connection(self, self._listener.accept()[0], next(numbers))
-                thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
-                self._connections[connection] = thread
-                thread.start()
+            try:
+                accepted, _ = self._listener.accept()
+            except TimeoutError:  # nobody came
+                continue
+            except OSError:  # too many files are open, or the client has gone already
+                self.closing.wait(_LOOK)
+                continue
+            self._begin(_Connection(self, accepted, next(numbers)))
 
-    def _serve(self, connection: "_Connection") -> None:
+    def _begin(self, connection: "_Connection") -> None:
+        thread = threading.Thread(target=connection.serve, daemon=True)
         try:
-            connection.serve()
-        finally:
-            del self._connections[connection]
+            thread.start()
+        except RuntimeError:  # there are too many
+            connection.drop()
+            return
+        running = {one: its for one, its in self._connections.items() if its.is_alive()}
+        self._connections = running | {connection: thread}
 
 
 class _Connection:
     """One client's. A client that has gone is no error; its connection just ends."""
 
     def __init__(self, server: Server, connection: socket.socket, number: int) -> None:
+        connection.settimeout(None)  # whatever the application has set for new sockets
         self._server = server
         self._socket = connection
         self._reader = connection.makefile("rb")
@@ -122,6 +129,11 @@ class _Connection:
         """Wake the thread that waits for this client, whatever for."""
         with contextlib.suppress(OSError):  # it has gone by itself
             self._socket.shutdown(socket.SHUT_RDWR)
+
+    def drop(self) -> None:
+        """Close it, unserved."""
+        self._reader.close()
+        self._socket.close()
 
     def serve(self) -> None:
         with self._socket, self._reader:

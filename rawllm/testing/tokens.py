@@ -37,6 +37,11 @@ def decode(ids: Iterable[int]) -> str:
     return "".join(map(_token, ids))
 
 
+def read(ids: Iterable[int]) -> str:
+    """The text of these tokens, of any tokenizer: an id that is none here is a word, "<9906>"."""
+    return "".join(_token_or_word(number) for number in ids)
+
+
 def count(text: str) -> int:
     """How many tokens `text` has."""
     return len(split(text))
@@ -45,12 +50,20 @@ def count(text: str) -> int:
 def _pieces(unit: str) -> Iterator[str]:
     """`unit`, cut where it is too long, never inside a character."""
     data = _bytes(unit)
-    while data:
-        end = MOST_BYTES
-        while data[end : end + 1] and data[end] & 0xC0 == 0x80:  # a character goes on here
+    start = 0
+    while start < len(data):
+        end = start + MOST_BYTES
+        while end < len(data) and data[end] & 0xC0 == 0x80:  # a character goes on here
             end -= 1
-        yield _text(data[:end])
-        data = data[end:]
+        yield _text(data[start:end])
+        start = end
+
+
+def _token_or_word(number: int) -> str:
+    try:
+        return _token(number)
+    except ValueError:
+        return f"<{number}>"
 
 
 def _token(number: int) -> str:

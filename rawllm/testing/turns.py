@@ -155,14 +155,19 @@ def _varied(ask: Ask) -> str:
 def _filled(ask: Ask, schema: Any, param: str, what: str) -> str:
     """JSON text that satisfies `schema`, with the names that occur in what was said."""
     try:
-        value = instance(schema, _NAMES.findall(ask.said))
+        value = instance(schema, _names(ask.said))
     except ValueError as error:
         raise RefusedError(f"no value is a fit for {what}: {error}", param=param) from None
     return json.dumps(value, ensure_ascii=False)
 
 
-#: Names are what begins with a capital in the middle of a sentence: "in New York?"
-_NAMES = re.compile(r"(?<=[\w,] )[A-Z]\w*(?: [A-Z]\w*)*")
+def _names(text: str) -> list[str]:
+    """What begins with a capital in the middle of a sentence, as "New York"; "I" is no name."""
+    shape = "".join("A" if letter.isupper() else letter for letter in text)
+    return [text[found.start() : found.end()] for found in _NAME.finditer(shape)]
+
+
+_NAME = re.compile(r"(?<=[\w,] )A\w+(?: A\w+)*")
 
 
 # --- ends -------------------------------------------------------------------
@@ -217,8 +222,15 @@ def _calls(ask: Ask) -> tuple[Call, ...]:
 
 
 def _words(text: str) -> set[str]:
-    """The longer ones: "weather" in what was said means get_weather."""
-    return {word for word in re.findall(r"[a-z]+", text.lower()) if len(word) > 3}
+    """Those of three letters or more: "weather" in what was said means getWeather."""
+    words = {word.lower() for word in _WORD.findall(text)}
+    return {word for word in words - _EVERYWHERE if len(word) >= 3}
+
+
+_WORD = re.compile("[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+#: Words that are of many names and sentences, and mean nothing.
+_EVERYWHERE = {"get", "the", "and", "for"}
 
 
 def _called(ask: Ask, names: list[str]) -> tuple[Call, ...]:

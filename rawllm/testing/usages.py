@@ -8,9 +8,9 @@ What is left out: how many tokens there are, which `completions.py` counts.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-Json = dict[str, Any]
+from rawllm.testing.scripts import Json
 
 #: The chunks with the usage among them: the chunks, the usage, and whether
 #: `include_usage` asked for it.

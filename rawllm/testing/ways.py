@@ -25,14 +25,17 @@ MOST_WAYS = 100
 MOST_ENTERED = 2
 
 #: keyword -> the type that a schema means which names none.
-_ABOUT: dict[str, str] = {
-    keyword: about[0] for keyword, (about, _) in HOLDS.items() if about != TYPES
-} | {
-    "properties": "object",
-    "additionalProperties": "object",
-    "items": "array",
-    "prefixItems": "array",
-}
+_ABOUT: dict[str, str] = (
+    {keyword: about[0] for keyword, (about, _) in HOLDS.items() if about != TYPES}
+    | {
+        "properties": "object",
+        "additionalProperties": "object",
+        "items": "array",
+        "prefixItems": "array",
+        "contains": "array",
+    }
+    | dict.fromkeys(("patternProperties", "propertyNames"), "object")
+)
 
 
 class Way(NamedTuple):
@@ -87,6 +90,8 @@ def expanded(part: Part, path: tuple[str, ...] = ()) -> list[Way]:
     """
     if isinstance(part.schema, bool):
         return [Way()] if part.schema else []
+    if part.schema.get("not") in ({}, True):  # zod's false
+        return []
     groups = [[Way((part,))]]
     if "$ref" in part.schema:
         target = part.target()
@@ -98,6 +103,11 @@ def expanded(part: Part, path: tuple[str, ...] = ()) -> list[Way]:
     for keyword in ("anyOf", "oneOf"):
         if keyword in part.schema:
             groups.append([way for inner in part.each(keyword) for way in expanded(inner, path)])
+    if "if" in part.schema:
+        condition, then, other = (
+            expanded(part.inner(keyword), path) for keyword in ("if", "then", "else")
+        )
+        groups.append([*joined([condition, then]), *other])
     return joined(groups)
 
 

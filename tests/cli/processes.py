@@ -27,7 +27,7 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 
 def environment(**more: str) -> dict[str, str]:
     """The environment without what would change a command, and with `more`."""
-    mine = {"OPENAI_", "RAWLLM_", "PYTHON", "LC_", "LANG", "COLUMNS"}
+    mine = {"OPENAI_", "RAWLLM_", "PYTHON", "LC_", "LANG", "COLUMNS", "NO_COLOR"}
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import doctest
 import json
 import os
 import shutil
@@ -12,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from rawllm.cli import ask
 from tests.cli.conftest import Run
 from tests.cli.servers import error, models
 from tests.live.server import free_port
@@ -417,17 +414,3 @@ def test_curl_sends_what_ask_would_have_sent(
     assert (curls.method, curls.path) == (mine.method, mine.path)
     for name in ("content-type", "authorization", "openai-organization"):
         assert curls.headers.get(name) == mine.headers.get(name)
-
-
-# --- the examples -----------------------------------------------------------
-
-
-def test_the_examples_of_the_module() -> None:
-    failed, attempted = doctest.testmod(ask)
-    assert attempted
-    assert not failed
-
-
-def test_an_option_says_what_is_wrong_with_it() -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="as temperature=0"):
-        ask.option("temperature")

@@ -9,13 +9,14 @@ import pytest
 
 import rawllm
 from rawllm.cli import connection
+from rawllm.cli.options import COMMANDS
 from tests.cli.servers import LISTED
 from tests.servers import serve
 
 
 def arguments(*argv: str, ports: Collection[int] = ()) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    connection.add_arguments(parser)
+    COMMANDS["models"].add_arguments(parser)
     parsed = parser.parse_args(argv)
     parsed.ports = ports
     return parsed

@@ -13,6 +13,7 @@ import pytest
 import rawllm
 from rawllm import cli
 from rawllm.cli import exits
+from rawllm.cli.options import COMMANDS, Command
 from tests.cli.conftest import Run
 from tests.servers import EVENTS, serve, stream
 
@@ -26,18 +27,18 @@ def test_the_version(run: Run) -> None:
 def test_the_help_names_every_command_and_every_exit_code(run: Run) -> None:
     code, out, err = run("--help")
     assert (code, err) == (0, "")
-    for command in cli.COMMANDS:
-        assert f"\n    {command.NAME} " in out
-        assert command.HELP in " ".join(out.split())
+    for name, command in COMMANDS.items():
+        assert f"\n    {name} " in out
+        assert command.help in " ".join(out.split())
     for number, meaning in exits.MEANINGS.items():
         assert f"  {number:<3} {meaning}\n" in out
 
 
-@pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: command.NAME)
-def test_the_help_of_a_command(run: Run, command: cli.Command) -> None:
-    code, out, err = run(command.NAME, "--help")
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command(run: Run, command: str) -> None:
+    code, out, err = run(command, "--help")
     assert (code, err) == (0, "")
-    assert out.startswith(f"usage: rawllm {command.NAME} {command.USAGE}".rstrip() + "\n")
+    assert out.startswith(f"usage: rawllm {command} {COMMANDS[command].usage}".rstrip() + "\n")
 
 
 def test_an_options_value_is_named_once(run: Run) -> None:
@@ -45,11 +46,11 @@ def test_an_options_value_is_named_once(run: Run) -> None:
     assert "  -m, --model MODEL  " in run("ask", "--help").out
 
 
-@pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: command.NAME)
-def test_the_line_about_a_command_fits_its_place(command: cli.Command) -> None:
-    assert command.HELP[0].islower()
-    assert not command.HELP.endswith(".")
-    assert len(command.HELP) <= 64  # what argparse leaves of 80 columns
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_the_line_about_a_command_fits_its_place(command: Command) -> None:
+    assert command.help[0].islower()
+    assert not command.help.endswith(".")
+    assert len(command.help) <= 64  # what argparse leaves of 80 columns
 
 
 def test_without_a_command_the_help_is_an_error(run: Run) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from rawllm import cli, hints
+from rawllm import hints
 from rawllm.cli import exits
+from rawllm.cli.options import COMMANDS
 from tests.cli.conftest import Run
 from tests.cli.servers import models
 from tests.servers import CHAT, EVENTS, answer, serve, stream
@@ -43,7 +44,7 @@ def test_every_block_is_an_example() -> None:
     assert blocks(PAGE) == EXAMPLES
 
 
-@pytest.mark.parametrize("name", ["", *(command.NAME for command in cli.COMMANDS)])
+@pytest.mark.parametrize("name", ["", *COMMANDS])
 def test_the_help_of_every_command_is_shown(name: str) -> None:
     command = f"rawllm {name} --help".replace("  ", " ")
     assert [block for block in EXAMPLES if block.text.startswith(f"$ {command}\nusage: ")]

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from rawllm.cli import COMMANDS, main
+from rawllm.cli import main
+from rawllm.cli.options import COMMANDS
 from tests.cli.processes import ROOT, command, environment, program, read, started, terminal
 from tests.cli.servers import LISTED, Sets
 from tests.servers import (
@@ -189,7 +190,7 @@ def test_ctrl_c_ends_the_wait_for_an_answer_quietly(argv: tuple[str, ...]) -> No
 
 READING = """
 import io, os, sys
-from rawllm.cli import COMMANDS, main
+from rawllm.cli import main
 
 class Endless(io.RawIOBase):
     def readable(self):
@@ -246,7 +247,7 @@ def test_a_server_that_was_found_is_asked() -> None:
 
 # --- without delay ----------------------------------------------------------
 
-ONLY_TEXT = [["--version"], ["--help"], [], *([one.NAME, "--help"] for one in COMMANDS)]
+ONLY_TEXT = [["--version"], ["--help"], [], *([name, "--help"] for name in COMMANDS)]
 PYPROJECT = ROOT / "pyproject.toml"
 MOST_SECONDS = 0.05  # of CPU
 
@@ -258,7 +259,7 @@ def test_what_only_prints_text_loads_no_requests(argv: list[str]) -> None:
         [python, "-X", "importtime", *arguments], cwd=ROOT, env=environment(), capture_output=True
     )
     loaded = {line.rpartition(b"|")[2].strip() for line in ended.stderr.splitlines()}
-    assert b"rawllm.cli.ask" in loaded
+    assert b"rawllm.cli.options" in loaded
     assert not loaded & {b"requests", b"urllib3", b"ssl", b"socket", b"http.client", b"http.server"}
 
 

@@ -17,7 +17,6 @@ import pytest
 
 import rawllm
 from rawllm import cli
-from rawllm.cli import serve
 from rawllm.testing import SCENARIOS
 from tests.cli.conftest import Ended, Run
 from tests.cli.processes import environment, started, terminal
@@ -298,12 +297,6 @@ def test_a_port_that_is_taken_is_told_with_the_way_out(run: Run) -> None:
             f"rawllm: cannot listen on 127.0.0.1:{port}: Address already in use; --port names "
             "another port, and `--port 0` takes a free one\n",
         )
-
-
-def test_without_an_option_it_is_the_port_where_a_server_is_looked_for() -> None:
-    arguments = cli.make_parser().parse_args(["serve"])
-    assert (arguments.host, arguments.port) == ("127.0.0.1", 8000)
-    assert serve.port("0") == 0
 
 
 # --- as a process -----------------------------------------------------------

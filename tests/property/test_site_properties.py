@@ -124,7 +124,9 @@ BODIES = VALUES.map(as_json) | NEARLY.map(as_json) | NEARLY.map(as_json) | st.bi
 
 
 def is_whole(reply: Reply) -> bool:
-    """Whether an error is OpenAI's, and what should be JSON is."""
+    """Whether an error is OpenAI's, and what should be JSON is. Two scenarios send nothing."""
+    if not reply.status:
+        return len(reply.ends) == 1
     if reply.status == 400 and not reply.error["message"].startswith("This request makes"):
         return set(reply.error) == {"message", "type", "param", "code"}
     return 200 <= reply.status <= 503

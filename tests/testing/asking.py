@@ -16,6 +16,7 @@ HELLO = "Good morning, everyone! How is the weather in Paris?"
 class Reply(NamedTuple):
     """What a script sends, its body without framing, and whether the connection goes on."""
 
+    #: 0 where not a byte is sent.
     status: int
     headers: dict[str, str]
     body: bytes
@@ -82,7 +83,7 @@ def read(script: Script) -> Reply:
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
     if headers.get("transfer-encoding") == "chunked":
         body = unchunked(body)
-    return Reply(int(first.split()[1]), headers, body, script)
+    return Reply(int(first.split()[1]) if first else 0, headers, body, script)
 
 
 def unchunked(body: bytes) -> bytes:

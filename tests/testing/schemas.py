@@ -68,6 +68,16 @@ def schema(chance: random.Random, depth: int = 3, refs: Sequence[str] = ("#/$def
         "default": lambda: value(chance),
         "examples": lambda: [value(chance)],
         "title": lambda: "Anything",
+        "not": inner,
+        "contains": inner,
+        "minContains": lambda: chance.randrange(3),
+        "maxContains": lambda: chance.randrange(3),
+        "propertyNames": inner,
+        "patternProperties": lambda: {chance.choice(["^[ab]$", "i", "1"]): inner()},
+        "dependentRequired": lambda: {chance.choice(NAMES): chance.sample(NAMES, 1)},
+        "if": inner,
+        "then": inner,
+        "else": inner,
     }
     if refs:
         makers["$ref"] = lambda: chance.choice(refs)

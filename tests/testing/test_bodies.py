@@ -11,6 +11,7 @@ from rawllm.testing import bodies, faults
 from rawllm.testing.dialects import DIALECTS
 from rawllm.testing.rows import OPENAI, Scenario
 from rawllm.testing.scripts import End, Pause, Request
+from tests.recordings import STREAMS
 from tests.testing.asking import Reply, read
 
 REQUEST = Request("POST", "/v1/chat/completions", {"x-request-id": "mine"}, b"{}")
@@ -70,6 +71,13 @@ def test_a_stream_is_an_event_a_chunk_and_done() -> None:
         "transfer-encoding": "chunked",
     }
     assert len(reply.script) == 1 + 3 + 1  # the head, the events, the last chunk
+
+
+def test_the_content_type_is_that_of_the_recorded_streams() -> None:
+    kinds = {(one.name.partition("/")[0], one.headers["content-type"]) for one in STREAMS}
+    assert len(kinds) == 6  # each server has one
+    for server, kind in kinds:
+        assert streamed(spoken(DIALECTS[server])).headers["content-type"] == kind
 
 
 def test_a_stream_may_end_with_its_connection() -> None:

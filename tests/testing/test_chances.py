@@ -39,9 +39,14 @@ def test_offsets_are_where_the_tokens_begin() -> None:
 
 
 def test_nothing_is_known_of_the_first_token_of_an_echo() -> None:
-    found = chances.of_text(["Hi", "!"], 1, echoed=True)
+    found = chances.of_text(["Hi", "!"], 1, True)
     assert found["token_logprobs"] == [None, -0.0625]
     assert found["top_logprobs"] == [None, {"!": -0.0625}]
+
+
+def test_a_legacy_completion_may_have_them_as_a_chat_has() -> None:
+    found = chances.of_text_as_of_chat(["Hi", "!"], 1)
+    assert found == {"content": chances.of_chat(["Hi", "!"], 1, chances.with_id)}
 
 
 def test_nothing_is_said_of_no_tokens() -> None:

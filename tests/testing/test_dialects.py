@@ -111,7 +111,8 @@ STREAMS = {
     },
     "llama-cpp-python": {
         "plain": "chat_stream chat_stream_usage chat_length_stream chat_stop_stream"
-        " chat_n2_stream completions_stream completions_stream_usage",
+        " chat_n2_stream completions_stream completions_stream_usage"
+        " completions_logprobs_stream",
         "think": "think-think_stream",
         "tools": "named-stream named-fc-stream tool-tool_named_stream",
     },
@@ -123,7 +124,7 @@ STREAMS = {
     },
     "mlx-lm": {
         "plain": "chat_stream chat_stream_usage chat_length_stream chat_stop_stream chat_n2_stream"
-        " chat_logprobs_stream completions_stream completions_stream_usage",
+        " chat_logprobs_stream completions_stream completions_stream_usage completions_echo_stream",
         "think": "thinkmodel_think_stream",
         "tools": "toolmodel_tool_stream toolmodel_tool_required_stream"
         " toolmodel_tool_named_stream toolmodel_tool_length_stream",
@@ -133,7 +134,8 @@ STREAMS = {
     },
     "transformers": {
         "plain": "chat_stream chat_stream_usage chat_length_stream chat_stop_stream chat_n2_stream"
-        " chat_logprobs_stream completions_stream completions_stream_usage",
+        " chat_logprobs_stream completions_stream completions_stream_usage completions_echo_stream"
+        " completions_logprobs_stream",
         "think": "thinkmodel_think_stream",
         "tools": "toolmodel_tool_stream toolmodel_tool_required_stream toolmodel_tool_named_stream",
     },
@@ -159,28 +161,30 @@ def test_a_stream_looks_as_its_server_sends_it(recording: Recording, kind: str) 
 #: Recorded whole answers, and which scenario's they are.
 WHOLE = {
     "llama-server": {
-        "plain": "chat chat_length chat_logprobs json_schema",
+        "plain": "chat chat_length chat_logprobs json_schema completions",
         "think": "think-chat",
         "tools": "toolmodel-tool toolmodel-tool_named toolmodel-tool_required",
     },
     "llama-cpp-python": {
-        "plain": "chat chat_length chat_logprobs",
+        "plain": "chat chat_length chat_logprobs completions completions_logprobs completions_echo",
         "think": "think-think",
         "tools": "named-whole named-fc-whole",
     },
     "vllm": {
-        "plain": "chat chat_length chat_logprobs json_object",
+        "plain": "chat chat_length chat_logprobs json_object completions"
+        " native-completion_echo_logprobs",
         "think": "think-chat",
-        "tools": "toolmodel_tool",
+        "tools": "toolmodel_tool toolmodel_tool_named toolmodel_tool_required",
     },
     "mlx-lm": {
-        "plain": "chat chat_length chat_logprobs",
+        "plain": "chat chat_length chat_logprobs completions completions_echo",
         "think": "thinkmodel_think",
         "tools": "toolmodel_tool",
     },
-    "litellm": {"plain": "chat", "tools": "mock-tool-tool"},
+    "litellm": {"plain": "chat completions", "tools": "mock-tool-tool"},
     "transformers": {
-        "plain": "chat chat_length chat_logprobs chat_n2",
+        "plain": "chat chat_length chat_logprobs chat_n2 completions completions_logprobs"
+        " completions_echo",
         "think": "thinkmodel_think",
         "tools": "toolmodel_tool",
     },
@@ -194,7 +198,7 @@ def outline(answer: Any) -> Any:
         name: shape(answer[name]) for name in ("timings", "system_fingerprint") if name in answer
     }
     kept["usage"] = {name for name, count in answer["usage"].items() if count is not None}
-    fields = {name: shape(choice[name]) for name in ("message", "logprobs") if name in choice}
+    fields = {n: shape(choice[n]) for n in ("text", "message", "logprobs") if n in choice}
     return kept | fields
 
 
@@ -325,6 +329,34 @@ def test_deltas_are_as_the_source_of_the_server_has_them(server: str) -> None:
     assert deltas(f"plain-{server}") == text
     assert deltas(f"think-{server}")[: len(thought)] == thought
     assert deltas(f"tools-{server}", tools=[NOW]) == called
+
+
+def test_sglang_counts_its_thoughts_at_the_top_of_the_usage() -> None:
+    # openai/protocol.py: UsageInfo
+    for name, thought in (("plain", False), ("think", True)):
+        usage = chat(f"{name}-sglang").json["usage"]
+        assert bool(usage["reasoning_tokens"]) is thought
+        assert "completion_tokens_details" not in usage
+
+
+def test_llama_server_has_legacy_logprobs_as_chats_have_them() -> None:
+    whole = complete("plain-llama-server", "Hi!", logprobs=1).json["choices"][0]["logprobs"]
+    streamed = complete("plain-llama-server", "Hi!", logprobs=1, stream=True).chunks
+    assert [token["token"] for token in whole["content"]] == ["Hi", "!"]
+    pieces = [chunk["choices"][0]["logprobs"] for chunk in streamed]
+    assert pieces == [{"content": [token]} for token in whole["content"]] + [None]
+
+
+#: Who have no logprobs in a legacy completion, and who do not repeat its prompt.
+SILENT = {"ollama", "ollama-old", "mlx-lm", "transformers"}
+
+
+@pytest.mark.parametrize("server", DIALECTS)
+def test_logprobs_and_the_prompt_of_a_legacy_completion_are_not_everyones(server: str) -> None:
+    reply = complete(f"plain-{server}", "Hi!", logprobs=1, echo=True)
+    [choice] = reply.json["choices"]
+    assert bool(choice.get("logprobs")) is (server not in SILENT)
+    assert choice["text"] == ("Hi!" if server in SILENT | {"llama-server"} else "Hi!Hi!")
 
 
 def test_azure_begins_with_a_chunk_without_choices() -> None:

@@ -9,6 +9,7 @@ import math
 import operator
 import struct
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -27,13 +28,13 @@ CHAT = "/v1/chat/completions"
 
 # --- paths and methods ------------------------------------------------------
 
-#: path: the methods it has
+#: path: the methods it has, but for HEAD
 PATHS = {
     "/v1/chat/completions": "POST",
     "/v1/completions": "POST",
     "/v1/embeddings": "POST",
     "/v1/models": "GET",
-    "/v1/models/plain": "GET",
+    "/v1/models/plain": "GET DELETE",
     "/v1/chat/completions/input_tokens": "POST",
     "/tokenize": "POST",
     "/detokenize": "POST",
@@ -56,11 +57,12 @@ def openai_error(reply: Reply, status: int, param: str | None = None) -> str:
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"])
 def test_a_method_that_a_path_does_not_have_is_not_allowed(path: str, method: str) -> None:
     reply = ask(path, b"{}", method=method)
-    if method == PATHS[path] or (method == "HEAD" and PATHS[path] == "GET"):
+    allowed = PATHS[path].split() + (["HEAD"] if "GET" in PATHS[path] else [])
+    if method in allowed:
         assert reply.status in (200, 400)  # {} is not enough for all
         return
     assert openai_error(reply, 405) == f"Not allowed to make {method} requests to {path}"
-    assert reply.headers["allow"] == ("GET, HEAD" if PATHS[path] == "GET" else "POST")
+    assert reply.headers["allow"] == ", ".join(allowed)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +87,33 @@ def test_health() -> None:
     assert ask("/health").json == {"status": "ok"}
 
 
+@pytest.mark.parametrize("path", ["/health", "/v1/models"])
+def test_a_server_whose_model_loads_says_so_until_it_is_loaded(path: str) -> None:
+    now = 100.0
+    site = Site("loading:5", memory=Memory(lambda: now))
+    assert ask(path, site=site).error["message"] == "Loading model"
+    assert chat("llama3", site=site).status == 503
+    now += 5
+    assert ask(path, site=site).status == 200
+    assert chat("llama3", site=site).status == 200  # it is the same one that was loaded
+    assert chat("loading", site=site).status == 503  # this one is not
+    assert ask(path, site=site).status == 200
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_a_body_that_says_it_is_something_else_is_not_read(kind: str) -> None:
+    reply = ask("/tokenize", {"content": "Hi"}, headers={"content-type": kind})
+    assert openai_error(reply, 400) == (
+        f"the Content-Type must be application/json, which {kind!r} is not"
+    )
+
+
+@pytest.mark.parametrize("kind", ["application/json", "Application/JSON; charset=utf-8"])
+def test_a_body_that_says_it_is_json_is_read(kind: str) -> None:
+    headers = {"content-type": kind}
+    assert ask("/tokenize", {"content": "Hi"}, headers=headers).status == 200
+
+
 # --- keys -------------------------------------------------------------------
 
 GUARDED = Site(keys={"secret", "other"})
@@ -104,6 +133,11 @@ def test_another_key_is_wrong(path: str, value: str) -> None:
     reply = ask(path, site=GUARDED, headers={"authorization": value})
     assert openai_error(reply, 401)
     assert reply.error["code"] == "invalid_api_key"
+
+
+def test_one_text_is_no_collection_of_keys() -> None:
+    with pytest.raises(TypeError, match="for a single one"):
+        Site(keys="secret")
 
 
 def test_no_key_is_named_as_such() -> None:
@@ -140,6 +174,13 @@ def test_any_model_is_there(path: str, name: str) -> None:
     assert chat(name, "Hi").choice["message"]["content"] == "Hi"
 
 
+def test_a_model_may_be_deleted_and_is_still_there() -> None:
+    for _ in range(2):
+        reply = ask("/v1/models/a%2Fb", method="DELETE")
+        assert reply.json == {"id": "a/b", "object": "model", "deleted": True}
+    assert ask("/v1/models/llama3", method="DELETE", site=STRICT).status == 404
+
+
 STRICT = Site(strict=True)
 MESSAGES = [{"role": "user", "content": "Hi"}]
 
@@ -169,6 +210,11 @@ def test_another_name_behaves_as_the_site_was_told() -> None:
     reply = chat("llama3", site=site)
     assert (reply.status, reply.headers["retry-after"]) == (429, "7")
     assert chat("plain", site=site).status == 200
+
+
+def test_a_site_of_a_scenario_with_a_wrong_argument_is_none() -> None:
+    with pytest.raises(ValueError, match="'slow:abc': what stands behind the colon must be a num"):
+        Site("slow:abc")
 
 
 def test_a_site_of_an_unknown_scenario_is_none() -> None:
@@ -333,6 +379,16 @@ def test_a_site_remembers_its_requests() -> None:
     assert chat("retry:2", site=Site(memory=Memory())).status == 503
 
 
+def test_failures_are_counted_for_each_question_by_itself() -> None:
+    site = Site()
+
+    def statuses(number: int) -> list[int]:
+        return [chat("retry:2", f"question {number}", site=site).status for _ in range(6)]
+
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(statuses, range(64))) == [[503, 503, 200] * 2] * 64
+
+
 @pytest.mark.parametrize(
     "reply",
     [
@@ -392,12 +448,24 @@ def test_a_prompt_may_be_of_tokens() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "name"),
-    [("/v1/completions", "prompt"), ("/v1/embeddings", "input"), ("/detokenize", "tokens")],
+    ("path", "name"), [("/v1/completions", "prompt"), ("/v1/embeddings", "input")]
 )
-def test_tokens_that_are_none_are_refused(path: str, name: str) -> None:
-    words = openai_error(ask(path, {"model": "m", name: [1, 2]}), 400, name)
-    assert words == f"'{name}' must be tokens as /tokenize gives them"
+def test_tokens_of_any_tokenizer_are_read_and_counted(path: str, name: str) -> None:
+    for value in ([9906, 1917, 0], [[9906, 1917], [0]]):
+        reply = ask(path, {"model": "m", name: value})
+        assert reply.status == 200
+        assert reply.json["usage"]["prompt_tokens"] == 3
+    words = openai_error(ask(path, {"model": "m", name: [[9906], [1, -2]]}), 400, name)
+    assert words == f"'{name}' must be tokens, of which none is negative"
+
+
+def test_tokens_of_another_tokenizer_are_words() -> None:
+    assert complete(prompt=[9906, 1917]).json["choices"][0]["text"] == "<9906><1917>"
+
+
+def test_tokens_that_are_none_have_no_text() -> None:
+    words = openai_error(ask("/detokenize", {"tokens": [1, 2]}), 400, "tokens")
+    assert words == "'tokens' must be tokens as /tokenize gives them"
 
 
 # --- embeddings -------------------------------------------------------------

@@ -10,11 +10,11 @@ import pytest
 
 from rawllm import envelopes
 from rawllm.envelopes import SHAPES, Envelope
-from rawllm.testing import faults, turns
+from rawllm.testing import faults
 from rawllm.testing.faults import Instead, Memory, Moment
 from rawllm.testing.parameters import RefusedError
 from rawllm.testing.scripts import End, Pause, Request, Script
-from rawllm.testing.turns import Ask, Turn
+from rawllm.testing.turns import Ask, Call, Turn
 from tests.testing.asking import Reply, read
 
 REQUEST = Request("POST", "/v1/chat/completions", {}, b"{}")
@@ -77,7 +77,15 @@ def test_an_event_before_each_chunk() -> None:
 def test_another_reason_to_finish() -> None:
     ask = Ask({"messages": [{"role": "user", "content": "Hi"}]})
     assert faults.finishing("abort")(ask) == Turn("Hi", finish="abort")
-    assert faults.finishing("abort", turns.refuse)(ask).refusal
+
+
+def test_calls_whose_arguments_are_not_json() -> None:
+    tools = [{"type": "function", "function": {"name": name}} for name in ("a", "b")]
+    turn = faults.broken_calls(
+        Ask({"messages": [{"role": "user", "content": "Hi"}], "tools": tools})
+    )
+    assert turn.calls == (Call("a", "{"), Call("b", "{"))
+    assert turn.finish == "tool_calls"
 
 
 # --- bytes ------------------------------------------------------------------
@@ -106,6 +114,10 @@ def test_each_byte_alone() -> None:
     assert faults.bytewise([b"ab", b"c"], "") == [b"a", b"b", b"c"]
 
 
+def test_several_steps_in_one() -> None:
+    assert faults.packed([b"a", b"b", b"c", b"d"], "") == [b"abc", b"d"]
+
+
 def test_characters_are_cut_behind_their_first_byte() -> None:
     data = "aé東😀b".encode()
     pieces = faults.inside_characters([data, b"c"], "")
@@ -116,16 +128,17 @@ def test_characters_are_cut_behind_their_first_byte() -> None:
 # --- memory -----------------------------------------------------------------
 
 
-def test_how_often_a_model_was_asked_before() -> None:
+def test_how_often_a_model_was_asked_the_same_before() -> None:
     memory = Memory()
-    assert [memory.times("m"), memory.times("m"), memory.times("n")] == [0, 1, 0]
+    asked = [("m", b"1"), ("m", b"1"), ("m", b"2"), ("n", b"1"), ("m", b"1")]
+    assert [memory.times(*question) for question in asked] == [0, 1, 0, 0, 2]
 
 
 def test_threads_are_counted_one_by_one() -> None:
     memory = Memory()
     found: list[int] = []
     threads = [
-        threading.Thread(target=lambda: found.extend(memory.times("m") for _ in range(1000)))
+        threading.Thread(target=lambda: found.extend(memory.times("m", b"") for _ in range(1000)))
         for _ in range(4)
     ]
     for thread in threads:
@@ -180,6 +193,8 @@ def test_a_status_may_say_something_else() -> None:
 def test_every_envelope_is_to_be_had(shape: str) -> None:
     reply = played(faults.status(400), moment(shape))
     assert reply.json == envelopes.serialize(faults.WORDS[400], 400, shape)
+    kind = "application/problem+json" if shape == "problem" else "application/json"
+    assert reply.headers["content-type"] == kind
     assert envelopes.envelope(reply.json).message == faults.WORDS[400].message
 
 
@@ -198,6 +213,8 @@ def test_too_many_requests_say_when_to_come_back(argument: str, seconds: str) ->
 
 def test_no_other_status_does_so() -> None:
     assert "retry-after" not in played(faults.status(503), moment()).headers
+    quota = faults.status(429, code="insufficient_quota")
+    assert "retry-after" not in played(quota, moment()).headers
 
 
 @pytest.mark.parametrize("argument", ["999999", "٣"])
@@ -210,6 +227,24 @@ def test_a_body_of_any_kind() -> None:
     reply = played(faults.body("text/html", b"<p>", 502), moment())
     assert (reply.status, reply.headers["content-type"], reply.body) == (502, "text/html", b"<p>")
     assert played(faults.body("text/html", b"<p>"), moment()).status == 200
+
+
+@pytest.mark.parametrize("end", [End.FIN, End.SILENCE], ids=lambda end: end.name)
+def test_not_a_byte(end: End) -> None:
+    assert faults.ending(end)(moment()) == [end]
+
+
+def test_a_body_of_no_bytes() -> None:
+    reply = played(faults.empty, moment())
+    assert (reply.headers["content-type"], reply.headers["content-length"]) == (
+        "application/json",
+        "0",
+    )
+    reply = played(faults.empty, moment(streamed=True))
+    assert reply.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert reply.script[-1] == b"0\r\n\r\n"
+    old = REQUEST._replace(version="HTTP/1.0")
+    assert played(faults.empty, moment(request=old, streamed=True)).ends == [End.FIN]
 
 
 def test_a_redirect() -> None:

@@ -93,14 +93,29 @@ def test_a_name_that_is_no_scenario_is_an_error_and_changes_nothing(llm_server: 
     assert chat(llm_server) == "Hello there!"
 
 
+@pytest.mark.parametrize("name", ["error-429:5s", "slow:abc", "plain:5"])
+def test_an_argument_that_is_none_is_an_error_and_changes_nothing(
+    llm_server: LLMServer, name: str
+) -> None:
+    with pytest.raises(ValueError, match=f"'{name}': what stands behind the colon must be "):
+        llm_server.scenario = name
+    assert llm_server.scenario == "plain"
+
+
+def test_one_text_is_no_collection_of_keys(llm_server: LLMServer) -> None:
+    with pytest.raises(TypeError, match="keys must be a collection of keys"):
+        llm_server.keys = "sk-1"
+    assert chat(llm_server, key="k") == "Hello there!"
+
+
 def test_keys_may_be_asked_for(llm_server: LLMServer) -> None:
-    assert llm_server.keys == ()
+    assert llm_server.keys == frozenset()
     llm_server.keys = ["sk-1"]
     assert chat(llm_server, key="sk-1") == "Hello there!"
     with pytest.raises(rawllm.AuthenticationError):
         chat(llm_server, key="sk-2")
     llm_server.scenario = "error-500"  # which leaves the keys as they are
-    assert llm_server.keys == ["sk-1"]
+    assert set(llm_server.keys) == {"sk-1"}
     with pytest.raises(rawllm.AuthenticationError):
         chat(llm_server, key="sk-2")
     llm_server.keys = ()  # and this the scenario
@@ -130,7 +145,12 @@ def run(tmp_path: Path) -> Run:
         done = subprocess.run(
             [*command, "-W", "error", "--rootdir", str(tmp_path), str(tmp_path)],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(Path(rawllm.__file__).parents[1])},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(Path(rawllm.__file__).parents[1]),
+                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+                "PYTEST_ADDOPTS": "",
+            },
             capture_output=True,
             text=True,
             check=False,

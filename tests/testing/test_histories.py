@@ -50,7 +50,6 @@ HISTORIES: dict[str, list[Any]] = {
     ],
     "a call beside text": [{**ASKED[1], "content": "Let me see."}, answer("a"), answer("b")],
     "no calls": [{"role": "assistant", "content": "Hi", "tool_calls": None}],
-    "an empty list of calls": [{"role": "assistant", "content": "Hi", "tool_calls": []}],
     "a refusal": [{"role": "assistant", "content": None, "refusal": "No."}],
     "the old call of a function": [
         {"role": "assistant", "function_call": {"name": "now", "arguments": "{}"}},
@@ -67,7 +66,7 @@ def test_a_history_has_no_fault(messages: list[Any]) -> None:
 
 CALLS = (
     "a list of messages; of [0] the tool_calls must be a list of "
-    '{"id": ..., "type": "function", "function": {"name": ..., "arguments": "..."}}'
+    'at least one {"id": ..., "type": "function", "function": {"name": ..., "arguments": "..."}}'
 )
 ROLE = (
     "a list of messages; of [0] the role must be one of "
@@ -98,7 +97,11 @@ FAULTS: dict[str, tuple[object, str]] = {
     "a role that is a list": ([{"role": [], "content": "Hi"}], ROLE),
     "no content": ([{"role": "user"}], MISSING),
     "an assistant that says nothing": ([{"role": "assistant", "content": None}], MISSING),
-    "an assistant with no calls": ([{"role": "assistant", "tool_calls": []}], MISSING),
+    "an assistant with no calls": (calls([]), CALLS),
+    "a call without a type": (
+        calls([{"id": "a", "function": {"name": "now", "arguments": "{}"}}]),
+        CALLS,
+    ),
     "a user's refusal": ([{"role": "user", "content": None, "refusal": "No."}], MISSING),
     "content that is a number": ([{"role": "user", "content": 1}], CONTENT),
     "no parts": ([{"role": "user", "content": []}], CONTENT),

@@ -184,6 +184,34 @@ VALUES: dict[str, tuple[Any, Any]] = {
         {"allOf": [{"type": ["integer", "null"]}, {"type": ["null", "string"]}]},
         None,
     ),
+    # conditions
+    "not": ({"type": "string", "not": {"const": "text"}}, "text2"),
+    "a property that may not be": (obj("a", a=TEXT, b={"not": {}}), {"a": "a"}),
+    "what then must be": (
+        {**obj(a={"enum": [1, 2]}), "if": obj(a={"const": 1}), "then": obj("b", b=INTEGER)},
+        {"a": 1, "b": 1},
+    ),
+    "what else must be": ({"if": {"type": "string"}, "then": False, "else": INTEGER}, 1),
+    "an array that contains": ({"contains": {"const": 5}, "items": INTEGER}, [5]),
+    "an array that contains several": (
+        {
+            "contains": INTEGER,
+            "minContains": 2,
+            "items": {"minimum": 3},
+            "minItems": 3,
+            "uniqueItems": True,
+        },
+        [3, 4, 3.5],
+    ),
+    "properties by the patterns of their names": (
+        {**obj("x_1"), "patternProperties": {"^x_": INTEGER}, "additionalProperties": False},
+        {"x_1": 1},
+    ),
+    "names from an enum": ({"propertyNames": {"enum": ["a"]}}, {}),
+    "a name that depends on another": (
+        {**obj(a=TEXT, b=TEXT), "dependentRequired": {"a": ["b"]}},
+        {"a": "a", "b": "b"},
+    ),
     # references
     "a reference": ({"$ref": "#/$defs/a", "$defs": {"a": {"const": 7}}}, 7),
     "a reference and beside": (
@@ -224,7 +252,7 @@ SUM = {
 
 #: name: (schema, its value)
 RECURSIVE: dict[str, tuple[Any, Any]] = {
-    "a list ends with null": (LIST, {"value": 1, "next": {"value": 1, "next": None}}),
+    "a list ends with null": (LIST, {"value": 1, "next": None}),
     "a tree ends with no children": (
         TREE,
         {"name": "name", "children": [{"name": "name", "children": []}]},
@@ -232,6 +260,15 @@ RECURSIVE: dict[str, tuple[Any, Any]] = {
     "a sum ends with numbers": (
         SUM,
         {"term": {"left": 1, "right": 1}},
+    ),
+    "a class that may be null ends with null": (
+        {**obj("next", next={"$ref": "#"}), "type": ["object", "null"]},
+        {"next": None},
+    ),
+    "a class that may be null is not entered again": (
+        obj("next", next={"$ref": "#/$defs/x"})
+        | {"$defs": {"x": {**obj("y", y={"$ref": "#"}), "type": ["object", "null"]}}},
+        {"next": {"y": {"next": None}}},
     ),
     "an object ends without it": (obj(a={"$ref": "#"}), {"a": {}}),
     "a tuple ends before it": ({"prefixItems": [INTEGER, {"$ref": "#"}]}, [1, [1]]),
@@ -257,6 +294,21 @@ def test_many_schemas_that_contain_each_other_end_soon() -> None:
     value = instance({"$ref": "#/$defs/d0", "$defs": defs})
     assert len(value) == 9
     assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize("many", [4, 5, 9])
+@pytest.mark.parametrize("inside", [False, True])
+def test_classes_that_contain_each_other_and_may_be_null_end_soon(many: int, inside: bool) -> None:
+    names = [f"d{number}" for number in range(many)]
+    refs: dict[str, Any] = {name: {"$ref": f"#/$defs/{name}"} for name in names}
+    if not inside:
+        refs = {name: {"anyOf": [ref, NULL]} for name, ref in refs.items()}
+    kind = ["object", "null"] if inside else "object"
+    schema = {
+        "$ref": "#/$defs/d0",
+        "$defs": {n: obj(*names, **refs) | {"type": kind} for n in names},
+    }
+    assert len(json.dumps(instance(schema))) < 100 * 1000  # each of so many places has some nulls
 
 
 def test_items_that_contain_each_other_end_soon() -> None:
@@ -329,8 +381,25 @@ def test_words_without_end_are_fine() -> None:
 REFUSED: dict[str, tuple[Any, str]] = {
     "no schema": ({"type": "int"}, "type: must be one of"),
     "not supported": (
-        {"properties": {"a": {"not": {}}}},
-        "properties.a.not: is not supported here",
+        {"properties": {"a": {"unevaluatedProperties": False}}},
+        "properties.a.unevaluatedProperties: is not supported here",
+    ),
+    "a pattern of JavaScript": (
+        obj(a={"type": "string", "pattern": r"^\p{L}$"}),
+        "properties.a.pattern: is not supported here",
+    ),
+    "a pattern of JavaScript for names": (
+        obj(a={"patternProperties": {r"^\p{L}$": {}}, "required": ["b"]}),
+        "properties.a.patternProperties: is not supported here",
+    ),
+    "another document": (
+        obj(a={"$ref": "https://example.com/schema"}),
+        "properties.a.$ref: is not supported here",
+    ),
+    "not what it must be": ({"const": 1, "not": {"type": "integer"}}, "not: no value was found"),
+    "contains what may not be": (
+        {"type": "array", "items": TEXT, "contains": INTEGER},
+        "contains.type: excludes what",
     ),
     "false": (False, "the schema: is false, or contains itself without end"),
     "limits that leave nothing": (

@@ -376,6 +376,71 @@ def test_a_client_that_leaves_in_the_middle_of_its_answer_ends_it() -> None:
     assert len(exchanges[0].raw) < 100_000_000
 
 
+# --- what the machine does not have -----------------------------------------
+
+
+@pytest.fixture
+def no_files_left() -> Iterator[Callable[[], None]]:
+    """Forbids this process to open another file, for a while."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def forbid() -> None:
+        os.close(free := os.dup(0))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+
+    yield forbid
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_where_no_file_may_be_opened_a_connection_waits_for_one(
+    no_files_left: Callable[[], None],
+) -> None:
+    with serving(OK) as server, socket.socket() as client:
+        client.settimeout(PATIENCE)
+        with socket.socket():
+            no_files_left()
+            client.connect((server.host, server.port))
+            client.sendall(LAST)
+            start = time.process_time()
+            threading.Event().wait(0.5)
+            assert time.process_time() - start < 0.25  # it does not try all the time
+        assert read_all(client) == OK_BYTES  # a file is closed, and it goes on
+
+
+def test_where_no_thread_may_be_started_a_connection_closes_and_others_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with serving(OK) as server:
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", start)
+            with connect(server) as client:
+                assert client.recv(1) == b""
+        assert asked(server, LAST) == OK_BYTES
+
+
+def test_the_patience_of_an_application_is_not_that_of_the_server() -> None:
+    with serving(OK) as server:
+        socket.setdefaulttimeout(0.05)
+        try:
+            with connect(server) as client:
+                threading.Event().wait(0.3)
+                client.sendall(LAST)
+                assert read_all(client) == OK_BYTES
+        finally:
+            socket.setdefaulttimeout(None)
+
+
+def test_no_thread_is_left_when_a_server_has_closed(threads: int) -> None:
+    for _ in range(50):
+        with serving(OK) as server:
+            assert asked(server, LAST) == OK_BYTES
+        assert threading.active_count() == threads
+
+
 # --- a mistake in the answer ------------------------------------------------
 
 

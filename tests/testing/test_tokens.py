@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from rawllm.testing import tokens
@@ -45,6 +47,16 @@ def test_each_token_has_an_id_of_its_own_that_stands_for_it(text: str, pieces: l
     assert [tokens.decode([number]) for number in ids] == pieces
     assert tokens.decode(ids) == text
     assert tokens.count(text) == len(ids) == len(pieces)
+
+
+def test_a_text_without_blanks_is_split_as_fast_as_words_are() -> None:
+    text = "x" * 2_000_000
+    start = time.process_time()
+    words = tokens.split(" xxxxx" * 500_000)
+    between = time.process_time()
+    assert "".join(tokens.split(text)) == text
+    assert len(words) == 500_000
+    assert time.process_time() - between < 10 * (between - start)
 
 
 # One character in 29, alone and in the middle of words.
@@ -91,3 +103,8 @@ STRANGERS: dict[str, object] = {
 def test_an_id_that_is_of_no_token_is_refused(number: int) -> None:
     with pytest.raises(ValueError, match="not the id of a token"):
         tokens.decode([*tokens.encode("Hi"), number])
+
+
+@pytest.mark.parametrize("number", STRANGERS.values(), ids=STRANGERS)
+def test_an_id_of_another_tokenizer_is_read_as_a_word(number: int) -> None:
+    assert tokens.read([*tokens.encode("Hi"), number, number]) == f"Hi<{number}><{number}>"

@@ -265,9 +265,45 @@ def test_tools_are_called(
         assert say(chat(**given)) == (calls if expected else Turn(text))
 
 
-def test_a_word_of_a_tools_name_must_have_four_letters_to_be_meant() -> None:
-    assert not turns.plain(chat("get the car", tools=[tool("get_car")])).calls
-    assert turns.plain(chat("GET THE CARS", tools=[tool("get_cars")])).calls
+#: name: (a tool's name, what means it, what does not)
+MEANT: dict[str, tuple[str, str, str]] = {
+    "a word": ("get_cars", "My CARS, please", "My car, please"),
+    "three letters": ("add", "Please add 1 and 2", "Please give me a sum"),
+    "not two": ("go_to_mars", "Mars, please", "Go to bed"),
+    "not what every name has": ("get_the_car", "My car", "Get the time for you and me"),
+    "words that begin with capitals": ("getWeather", "What weather!", "Get wet"),
+    "words of capitals": ("HTTPServer", "Is the server up?", "https"),
+    "the name itself": ("getWeather", "Call getWeather", "Call geTweather"),
+}
+
+
+@pytest.mark.parametrize(("name", "said", "other"), MEANT.values(), ids=MEANT)
+def test_a_tool_is_meant_by_a_word_of_its_name(name: str, said: str, other: str) -> None:
+    assert [call.name for call in turns.plain(chat(said, tools=[tool(name)])).calls] == [name]
+    assert not turns.plain(chat(other, tools=[tool(name)])).calls
+
+
+@pytest.mark.parametrize(
+    ("said", "city"),
+    [
+        ("Can I see the weather in Paris?", "Paris"),
+        ("Is the weather in New York, not Rome, fine?", "New York"),
+        ("The weather of Österreich", "Österreich"),
+        ("The weather, Ελλάδα Άθήνα", "Ελλάδα Άθήνα"),
+        ("Can I have the weather?", "city"),
+        ("Paris weather", "city"),
+    ],
+)
+def test_arguments_are_the_names_that_were_said(said: str, city: str) -> None:
+    [call] = turns.plain(chat(said, tools=[tool("get_weather", city=TEXT)])).calls
+    assert json.loads(call.arguments) == {"city": city}
+
+
+def test_a_tool_whose_schema_is_not_supported_is_refused_only_where_it_is_called() -> None:
+    strange = tool("get_time", at={"type": "object", "unevaluatedProperties": False})
+    assert turns.plain(chat("Hi", tools=[strange])) == Turn("Hi")
+    with pytest.raises(RefusedError, match=r"get_time: properties\.at\.un.+ is not supported here"):
+        turns.plain(chat("What time is it?", tools=[strange]))
 
 
 def test_no_tool_is_called_by_a_legacy_completion() -> None:
