@@ -6,7 +6,9 @@ what is tried again (`transport.py`) and what the answer means (`replies.py`).
 
 import contextlib
 import os
+import time
 from base64 import b64encode
+from datetime import timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -18,7 +20,7 @@ import requests.hooks
 import urllib3
 
 from rawllm import connections, urls
-from rawllm.keys import Key, Proxies
+from rawllm.keys import Key, Place, Proxies
 from rawllm.settings import Request
 
 #: How long to connect and to read, in seconds.
@@ -75,7 +77,16 @@ class OwnSession:
 
     def send(self, prepared: Prepared, timeouts: Timeouts) -> requests.Response:
         """The answer, its body unread. Raises what requests, urllib3 and http.client do."""
-        return _sent(self._session, prepared, timeouts)
+        if not _is_untouched(requests.Session.send):
+            return _sent(self._session, prepared, timeouts)
+        # It would look for redirects and cookies once more: a tenth of a call.
+        begin = time.perf_counter()
+        adapter = self._session.get_adapter(prepared.sent.url or "")
+        settings: dict[str, Any] = {"timeout": timeouts, **prepared.settings}
+        response = adapter.send(prepared.sent, **settings)
+        response.elapsed = timedelta(seconds=time.perf_counter() - begin)
+        response.request = prepared.shown
+        return response
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -126,10 +137,7 @@ class CallersSession:
         self._options = options
 
     def prepare(self, request: Request) -> Prepared:
-        """All that is needed to send `request`.
-
-        Raises `ValueError` for an address that requests cannot make sense of.
-        """
+        """All that is needed to send `request`. Raises as `OwnSession` does."""
         session = self._session
         # It keeps its own auth; without a key from us, its netrc too.
         yields = session.auth or not (request.key or request.login)
@@ -191,15 +199,24 @@ def _likeness(request: Request) -> tuple[Any, ...]:
     return (*who, *request.headers.items())
 
 
+def _way(request: requests.PreparedRequest, verify: Any, proxies: Any, cert: Any) -> Any:
+    """What is the same of requests that share a pool. It, too, holds secrets."""
+    return (request.url, verify, cert, *(proxies or {}).items())
+
+
 def _sent(session: requests.Session, prepared: Prepared, timeouts: Timeouts) -> requests.Response:
-    # The session's own `send`, and by it the adapter's: mocks and tracers
-    # put theirs in the place of either.
     response = session.send(
         prepared.sent, timeout=timeouts, allow_redirects=False, **prepared.settings
     )
     response.request = prepared.shown
     response._next = None  # type: ignore[attr-defined]  # a copy of the request, key and all
     return response
+
+
+def _is_untouched(send: Any) -> bool:
+    """Whether a session's `send` is requests' own: tracers and mocks put theirs in its place."""
+    code = getattr(send, "__code__", None)
+    return code is not None and code.co_filename == requests.sessions.__file__
 
 
 def _with_body(ready: requests.PreparedRequest, body: bytes | None) -> requests.PreparedRequest:
@@ -267,17 +284,15 @@ class _Adapter(requests.adapters.HTTPAdapter):
         self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
     ) -> Any:
         """The pool of connections, which requests looks for anew each time."""
-        known = (request.url, verify, cert, *(proxies or {}).items())
-        pool = self._pools.get(known)
+        pool = self._pools.get(_way(request, verify, proxies, cert))
         if pool is None or pool.pool is None:  # which it is once it has been closed
             if len(self._pools) >= _MOST_READY:
                 self._pools.clear()
             pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
-            self._pools[known] = pool
+            self._pools[_way(request, verify, proxies, cert)] = pool
         return pool
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
-        """The path, where no proxy needs to be told more."""
         return super().request_url(request, proxies) if proxies else request.path_url
 
     def close(self) -> None:
@@ -291,10 +306,10 @@ class _Adapter(requests.adapters.HTTPAdapter):
         self._pools.clear()
         super().close()
 
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
+        proxy = Place(proxy)  # whose password no traceback shows
+        manager = super().proxy_manager_for(proxy, **proxy_kwargs)
         ours = type(manager) is urllib3.ProxyManager  # SOCKS has connections of its own
-        manager.pool_classes_by_scheme = (
-            connections.POOLS if ours else manager.pool_classes_by_scheme
-        )
+        pools = connections.POOLS if ours else manager.pool_classes_by_scheme
+        manager.pool_classes_by_scheme = pools
         return manager

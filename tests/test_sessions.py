@@ -133,6 +133,18 @@ def test_a_client_that_was_used_pickles_and_prints_without_its_key() -> None:
         assert KEY not in repr(client)
 
 
+def test_no_traceback_shows_what_a_proxy_that_cannot_be_used_was_to_be_told() -> None:
+    proxies = {"http": f"socks5h://me:{KEY}@127.0.0.1:9"}
+    with rawllm.Client(BASE, KEY, proxies=proxies, default_query={"key": KEY}) as client:
+        with pytest.raises(rawllm.APIConnectionError, match="proxy failed") as caught:
+            client.chat("m", "x")
+    for error in caught.value, caught.value.__cause__:
+        assert error is not None
+        told = traceback.TracebackException.from_exception(error, capture_locals=True)
+        frames = [frame for frame in told.stack if "/rawllm/" in frame.filename]
+        assert [frame.name for frame in frames if KEY in str(frame.locals)] == []
+
+
 @pytest.mark.parametrize("host", ["*.com", "é" * 64 + ".com"])
 def test_no_traceback_shows_a_header_of_a_request_that_cannot_be_made(host: str) -> None:
     with rawllm.Client(f"http://{host}/v1", KEY, default_headers={"X-Api-Key": KEY}) as client:
