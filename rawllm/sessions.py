@@ -9,6 +9,7 @@ import os
 import time
 from base64 import b64encode
 from datetime import timedelta
+from types import FunctionType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -215,8 +216,8 @@ def _sent(session: requests.Session, prepared: Prepared, timeouts: Timeouts) -> 
 
 def _is_untouched(send: Any) -> bool:
     """Whether a session's `send` is requests' own: tracers and mocks put theirs in its place."""
-    code = getattr(send, "__code__", None)
-    return code is not None and code.co_filename == requests.sessions.__file__
+    # Not `isinstance`, which wrappers that stand for a function deceive.
+    return type(send) is FunctionType and send.__code__.co_filename == requests.sessions.__file__
 
 
 def _with_body(ready: requests.PreparedRequest, body: bytes | None) -> requests.PreparedRequest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pickle
@@ -319,18 +320,35 @@ def test_mocks_may_come_and_go_around_a_client_that_is_in_use() -> None:
         assert len(server.requests) == 2
 
 
+class Standing:
+    """What stands for a function, as wrapt's do, down to its class and its code."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+        self.__code__ = function.__wrapped__.__code__
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return type(self.function)
+
+    def __get__(self, session: Any, owner: Any = None) -> Any:
+        return self if session is None else functools.partial(self.function, session)
+
+
+@pytest.mark.parametrize("kind", [lambda function: function, Standing], ids=["function", "wrapper"])
 def test_what_takes_the_place_of_requests_own_send_is_asked(
-    monkeypatch: pytest.MonkeyPatch,
+    kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As tracers do, and requests_mock.
     seen: list[str] = []
     send = requests.Session.send
 
+    @functools.wraps(send)
     def traced(session: requests.Session, asked: requests.PreparedRequest, **kw: Any) -> Any:
         seen.append(str(asked.url))
         return send(session, asked, **kw)
 
-    monkeypatch.setattr(requests.Session, "send", traced)
+    monkeypatch.setattr(requests.Session, "send", kind(traced))
     with serve(answer(CHAT)) as server, rawllm.Client(server.url) as client:
         client.chat("m", "x")
         assert seen == [f"{server.url}/chat/completions"]
