@@ -95,7 +95,9 @@ _NO_MODEL = re.compile(
 
 #: What servers say of a path or a method that they do not have.
 _NO_PATH = re.compile(
-    r"|(file |404 page )?not found|(405 )?method not allowed|404.{0,100}", re.IGNORECASE
+    r"|(file |404 page )?not found|(405 )?method not allowed|404.{0,100}"
+    r"|invalid url \(.{0,300}\)",
+    re.IGNORECASE,
 )
 
 #: What servers say when they say nothing.

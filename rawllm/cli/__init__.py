@@ -36,15 +36,24 @@ def main(argv: Sequence[str] | None = None, *, ports: Iterable[int] | None = Non
 def _run(argv: Sequence[str] | None, ports: Iterable[int] | None) -> int:
     parser = make_parser()
     try:
-        arguments = parser.parse_args(argv)
+        arguments, unknown = parser.parse_known_args(argv)
     except SystemExit:  # after --help and --version
         return 0
+    if unknown:
+        raise ValueError(_not_understood(arguments.command, unknown))
     if arguments.command is None:
         parser.print_help(sys.stderr)
         return 2
     arguments.ports = ports
     code: int = importlib.import_module(f"rawllm.cli.{arguments.command}").run(arguments)
     return code
+
+
+def _not_understood(command: str | None, words: Sequence[str]) -> str:
+    said = f"unrecognized arguments: {' '.join(words)}"
+    if command == "ask" and not any(word.startswith("-") for word in words):
+        return f"{said}; put the question in quotes"
+    return f"{said}; `{' '.join(filter(None, ['rawllm', command]))} --help` says how"
 
 
 def make_parser() -> argparse.ArgumentParser:

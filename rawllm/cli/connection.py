@@ -3,27 +3,31 @@
 import argparse
 import os
 
-from rawllm import hints
+from rawllm import hints, urls
 from rawllm.cli import discovery, terminal
 from rawllm.client import Client
+from rawllm.keys import address
 from rawllm.payloads import omit
 
 
 def named(arguments: argparse.Namespace) -> str:
     """The base URL that the options or the environment name, "" for none."""
-    return arguments.base_url or os.environ.get("OPENAI_BASE_URL", "").strip()
+    given = (arguments.base_url or "").strip()
+    return given or os.environ.get("OPENAI_BASE_URL", "").strip()
 
 
 def client(arguments: argparse.Namespace) -> Client:
     """A client of the server that is named, or else found, which is told on stderr.
 
-    Raises `ValueError` for options that cannot be, `APIConnectionError` where
-    no server is found.
+    One that is found may be any program of this machine: it gets no key but
+    that of `--api-key`. Raises `ValueError` for options that cannot be,
+    `APIConnectionError` where no server is found.
     """
     timeout = omit if arguments.timeout is None else arguments.timeout
-    asked = Client(named(arguments) or None, arguments.api_key, timeout=timeout)
-    if named(arguments):
-        return asked
+    if base_url := named(arguments):
+        urls.repaired(address(base_url).bare)  # raises for "?", which would be OpenAI's address
+        return Client(base_url, arguments.api_key, timeout=timeout)
+    asked = Client("localhost", arguments.api_key or "", timeout=timeout)
     # Only now: what is wrong with the options is said before anybody is asked.
     ports = tuple(hints.PORTS if arguments.ports is None else arguments.ports)
     found = discovery.find(ports)

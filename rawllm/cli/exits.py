@@ -11,7 +11,11 @@ GET /models: nothing came
 Hint: raise --timeout, or ask for less
 """
 
+import re
+from collections.abc import Iterable
+
 from rawllm import envelopes, errors
+from rawllm.answers import Choice, Message
 
 
 class ReaderGone(Exception):  # noqa: N818  # no error: `head` has what it wants
@@ -53,25 +57,43 @@ CODES: dict[type[BaseException], int] = {
 #: The exceptions that have a code. Any other is a bug, whose traceback is of use.
 KNOWN: tuple[type[BaseException], ...] = tuple(CODES)
 
+_SOONER = "raise timeout=, or use stream=True, which sends something sooner"
+
+#: The same for who asked for a whole answer.
+_WHOLE = (
+    _SOONER,
+    "raise --timeout, or leave out --json and --no-stream: a stream sends something sooner",
+)
+
 #: How the hints, which speak of Python, read on the command line. The first rows go first.
+#: Their addresses and names stay as they are: each row has a blank, which no address has.
 WORDS = (
+    (_SOONER, "raise --timeout"),
     (
-        "or use stream=True, which sends something sooner",
-        "or leave out --json and --no-stream: a stream sends something sooner",
+        "pass api_key= or set OPENAI_API_KEY",
+        "pass --api-key; OPENAI_API_KEY is sent where --base-url or OPENAI_BASE_URL names the "
+        "server",
     ),
+    ("pass api_key=", "pass --api-key"),
+    ("check api_key=,", "check --api-key,"),
     ("raise deadline=, or ask for less with max_tokens=", "ask for less with -o max_tokens=100"),
     ("loading_timeout= says how long to wait for it", "try again in a while"),
     ("give its authority's file as verify=", "name its authority's file in REQUESTS_CA_BUNDLE"),
     (", or pass proxies=", ""),
     ("max_response_bytes= says how much is accepted", "so much is not accepted"),
     ("strict_streams=False accepts that", "--no-stream asks for the whole answer at once"),
-    ("client.models.list()", "`rawllm models`"),
-    ("timeout must", "--timeout must"),
-    ("; None: no limit", ""),
-    ("timeout=", "--timeout"),
-    ("api_key=", "--api-key"),
-    ("api_key", "--api-key"),
-    ("base_url", "--base-url"),
+    ("client.models.list() shows", "`rawllm models` shows"),
+    ("for it in client.models.list()", "for it in `rawllm models`"),
+    ("raise timeout=", "raise --timeout"),
+    (" in base_url", " in --base-url"),
+    ("there as base_url", "there as --base-url"),
+)
+
+#: How the texts about what a person gave begin, and end, in Python and here.
+FAULTS = (
+    (re.compile(r"^base_url\b"), "--base-url or OPENAI_BASE_URL"),
+    (re.compile(r"^api_key\b"), "--api-key or OPENAI_API_KEY"),
+    (re.compile(r"^timeout (.*); None: no limit$"), r"--timeout \1"),
 )
 
 _HINT = "\nHint: "
@@ -87,23 +109,35 @@ def code(error: BaseException) -> int:
     if isinstance(error, errors.IncompleteStreamError) and isinstance(
         cause, errors.APITimeoutError
     ):
-        # Of an answer that never began there is nothing to be incomplete.
-        kind = type(error) if error.partial["choices"] else type(cause)
+        # Where no text was printed there is nothing to be incomplete.
+        kind = type(error) if any(map(_has_text, error.partial["choices"])) else type(cause)
     return next(CODES[parent] for parent in kind.__mro__ if parent in CODES)
 
 
-def text(error: BaseException) -> str:
-    """The text of `error` for stderr, "" for what ends quietly."""
+def _has_text(choice: Choice) -> bool:
+    message = choice.get("message")
+    return isinstance(message, Message) and bool(message.text)
+
+
+def text(error: BaseException, *, whole: bool = False) -> str:
+    """The text of `error` for stderr, "" for what ends quietly.
+
+    `whole`: the answer was asked for in one piece, and could be streamed.
+    """
     if isinstance(error, KeyboardInterrupt | ReaderGone):
         return ""
     if not isinstance(error, errors.OpenAIError):
-        return _in_words_of_the_shell(str(error))
+        said = str(error)
+        for pattern, shell in FAULTS:
+            said = pattern.sub(shell, said)
+        return said
     # Before the hint stand the server's words, which stay as they are.
     said, *hint = str(error).replace(" (see .partial)", "").rsplit(_HINT, 1)
-    return _HINT.join([said, *map(_in_words_of_the_shell, hint)])
+    rows = (_WHOLE, *WORDS) if whole else WORDS
+    return _HINT.join([said, *(_in_words_of_the_shell(words, rows) for words in hint)])
 
 
-def _in_words_of_the_shell(words: str) -> str:
-    for python, shell in WORDS:
+def _in_words_of_the_shell(words: str, rows: Iterable[tuple[str, str]]) -> str:
+    for python, shell in rows:
         words = words.replace(python, shell)
     return words

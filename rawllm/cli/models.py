@@ -11,9 +11,9 @@ def run(arguments: argparse.Namespace) -> int:
         answer = client.with_raw_response.models.list()
         names = discovery.ids(answer.parse())
         if arguments.json:
-            terminal.write(terminal.document(answer.json()) + "\n")
+            terminal.show(terminal.fitting(answer.text.strip()) + "\n")
         else:
-            terminal.write("".join(f"{name}\n" for name in names))
+            terminal.show("".join(f"{name}\n" for name in names))
     if not names:
         terminal.note(f"{client.base_url} lists no model")
     return 0

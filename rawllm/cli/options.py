@@ -57,7 +57,9 @@ def _ask(parser: argparse.ArgumentParser) -> None:
         "--json", action="store_true", help="print the whole answer as the server sent it"
     )
     parser.add_argument(
-        "--curl", action="store_true", help="print the request as a curl command; ask nothing"
+        "--curl",
+        action="store_true",
+        help="print the request as a curl command; do not send it",
     )
     _server(parser)
 
@@ -69,7 +71,10 @@ def _models(parser: argparse.ArgumentParser) -> None:
 
 def _serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)"
+        "--host",
+        type=host,
+        default="127.0.0.1",
+        help="the address to listen on (default: 127.0.0.1)",
     )
     parser.add_argument(
         "--port", type=port, default=8000, help="the port; 0 takes a free one (default: 8000)"
@@ -114,7 +119,8 @@ def _server(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--api-key",
         metavar="KEY",
-        help="the key; without it OPENAI_API_KEY, which other users of the machine cannot see",
+        help="the key; without it OPENAI_API_KEY, which other users of the machine cannot see, "
+        "if the server is named",
     )
     group.add_argument(
         "--timeout",
@@ -135,6 +141,17 @@ def option(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except (ValueError, RecursionError):
         return name, value
+
+
+def host(text: str) -> str:
+    """An address to listen on. An empty one would be all of them, to anybody on the network.
+
+    >>> host(" localhost ")
+    'localhost'
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty; 0.0.0.0 listens on every address")
+    return text.strip()
 
 
 def port(text: str) -> int:

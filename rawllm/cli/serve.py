@@ -6,6 +6,7 @@ What is left out: what is answered, which `rawllm.testing` says.
 """
 
 import argparse
+import errno
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -33,7 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
         terminal.note(_welcome(arguments, server.url))
         terminal.write(f"{server.url}\n")
         while True:
-            time.sleep(3600)  # on Windows nothing else can be interrupted
+            # A Ctrl-C that comes right before it sleeps does not wake it.
+            time.sleep(0.5)
 
 
 def _answer(arguments: argparse.Namespace) -> "Callable[[Request], Script]":
@@ -51,6 +53,9 @@ def _answer(arguments: argparse.Namespace) -> "Callable[[Request], Script]":
 
 # --- what is said -----------------------------------------------------------
 
+#: What another port would mend: one that is taken, or needs rights.
+_OF_THE_PORT = (errno.EADDRINUSE, errno.EACCES)
+
 
 def _scenarios() -> str:
     from rawllm.testing import SCENARIOS
@@ -61,10 +66,10 @@ def _scenarios() -> str:
 
 def _elsewhere(arguments: argparse.Namespace, error: OSError) -> str:
     why = str(error.strerror).partition(" (")[0]  # behind it Python says the place once more
-    return (
-        f"cannot listen on {arguments.host}:{arguments.port}: {why}; "
-        "--port names another port, and `--port 0` takes a free one"
-    )
+    said = f"cannot listen on {arguments.host}:{arguments.port}: {why}"
+    if error.errno in _OF_THE_PORT:
+        return f"{said}; --port names another port, and `--port 0` takes a free one"
+    return said
 
 
 def _welcome(arguments: argparse.Namespace, base_url: str) -> str:

@@ -101,9 +101,24 @@ class Terminal:
             pass
         return self._process.wait(PATIENCE)
 
+    def interrupt(self) -> int:
+        """Press Ctrl-C, read the rest; the exit code.
+
+        It is pressed again where nothing happens: one that comes between two
+        steps of Python, right before a wait, does not end that wait.
+        """
+        for _ in range(int(PATIENCE)):
+            self.type("\x03")
+            while self._says_more(1):
+                if not self._read():
+                    return self._process.wait(PATIENCE)
+        raise AssertionError(f"Ctrl-C did not end it: {self.seen!r}")
+
+    def _says_more(self, seconds: float) -> bool:
+        return bool(select.select([self._master], [], [], seconds)[0])
+
     def _read(self) -> bool:
-        readable, _, _ = select.select([self._master], [], [], PATIENCE)
-        assert readable, f"nothing more came after {self.seen!r}"
+        assert self._says_more(PATIENCE), f"nothing more came after {self.seen!r}"
         try:
             data = os.read(self._master, 4096)
         except OSError:  # how Linux says that nobody is there any more

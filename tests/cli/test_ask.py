@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import Ended, Run
 from tests.cli.servers import error, models
 from tests.live.server import free_port
 from tests.servers import (
@@ -169,7 +169,7 @@ def test_a_server_is_found(run: Run) -> None:
 # --- what is printed --------------------------------------------------------
 
 
-def asked(run: Run, answered: Script | bytes, *argv: str) -> tuple[int, str, str]:
+def asked(run: Run, answered: Script | bytes, *argv: str) -> Ended:
     with serve(answered) as server:
         return run("ask", "Why?", "-m", "m", "--base-url", server.url, *argv)
 
@@ -242,7 +242,12 @@ def test_an_answer_that_is_whole_but_odd_is_noted(
     "choice",
     [
         pytest.param({"finish_reason": "stop"}, id="no-message"),
-        pytest.param({"finish_reason": None, "message": None}, id="null"),
+        pytest.param({"finish_reason": "stop", "message": None}, id="null"),
+        pytest.param(
+            {"finish_reason": "stop", "message": {"refusal": ["no"]}}, id="refusal-in-a-list"
+        ),
+        pytest.param({"finish_reason": "stop", "message": {"refusal": 1}}, id="refusal-of-one"),
+        pytest.param({"finish_reason": "stop", "message": {"refusal": {}}}, id="refusal-of-none"),
     ],
 )
 def test_a_choice_without_a_message_has_no_text(run: Run, choice: Any) -> None:
@@ -250,18 +255,66 @@ def test_a_choice_without_a_message_has_no_text(run: Run, choice: Any) -> None:
     assert over == (0, "", f"rawllm: {NO_TEXT}\n")
 
 
-@pytest.mark.parametrize("argv", [(), ("--no-stream",)], ids=["streamed", "whole"])
+@pytest.mark.parametrize("argv", [(), ("--no-stream",), ("--json",)], ids=str)
 def test_an_answer_without_a_choice_is_none(run: Run, argv: tuple[str, ...]) -> None:
-    code, out, err = asked(run, answer(CHAT | {"choices": []}), *argv)
-    assert (code, out) == (7, "")
+    code, out, err = asked(run, body := answer(CHAT | {"choices": []}), *argv)
+    assert code == 7
+    assert out == (body.partition(b"\r\n\r\n")[2].decode() + "\n" if "--json" in argv else "")
     assert "an empty list of choices" in err
 
 
+ABORTED = "the answer ended with finish_reason abort"
+MAYBE = "the answer may be cut: it has no finish_reason"
+
+
+@pytest.mark.parametrize("argv", [(), ("--no-stream",), ("--json",)], ids=str)
+@pytest.mark.parametrize(
+    ("finish", "code", "note"),
+    [
+        pytest.param("abort", 7, ABORTED, id="abort"),
+        pytest.param("", 7, MAYBE, id="empty"),
+        pytest.param(None, 7, MAYBE, id="null"),
+        pytest.param("length", 0, LENGTH, id="length"),
+    ],
+)
+def test_a_whole_answer_is_judged_by_its_finish_reason_once_it_is_printed(
+    run: Run, finish: str | None, code: int, note: str, argv: tuple[str, ...]
+) -> None:
+    over = asked(run, said({"content": "Hi"}, finish), *argv)
+    assert over.code == code
+    noted = "" if "--json" in argv and code == 0 else f"rawllm: {note}\n"
+    assert over.err == noted
+    text = json.loads(over.out)["choices"][0]["message"]["content"] if argv == ("--json",) else None
+    assert (text or over.out) == ("Hi" if text else "Hi\n")
+
+
+@pytest.mark.parametrize("argv", [("--no-stream",), ("--json",)], ids=str)
+def test_a_whole_answer_that_ends_with_an_error_is_one(run: Run, argv: tuple[str, ...]) -> None:
+    over = asked(run, said({"content": "Hi"}, "error"), *argv)
+    assert over.code == 1
+    assert "Hi" in over.out
+
+
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+def test_of_several_choices_the_first_that_comes_is_printed_and_noted(
+    run: Run, streamed: bool
+) -> None:
+    """The notes are of the same choice, whatever its index is."""
+    two = {"index": 1, "delta": {"content": "two"}, "finish_reason": "length"}
+    one = {"index": 0, "delta": {"content": "one"}, "finish_reason": "stop"}
+    events = stream({"choices": [two]}, {"choices": [one]}, "[DONE]")
+    whole = [{**choice, "message": choice["delta"]} for choice in (two, one)]
+    body = events if streamed else answer(CHAT | {"choices": whole})
+    over = asked(run, body, "-o", "n=2", *([] if streamed else ["--no-stream"]))
+    assert over == (0, "two\n", f"rawllm: {LENGTH}\nrawllm: 2 choices; --json shows them\n")
+
+
 def test_json_is_the_whole_answer_as_it_came(run: Run) -> None:
-    odd = {"choices": [{"x": None, "message": {"content": "né \ud83d"}}], "timings": {"ms": 0.5}}
-    code, out, err = asked(run, answer(odd), "--json")
-    assert (code, json.loads(out), err) == (0, odd, "")
-    assert out.endswith("}\n")
+    body = (
+        rb'{"choices": [{"x": null, "finish_reason": "stop", "message": {"content": "n\u00e9"}}],'
+        b'\n "timings": {"ms": 0.50, "big": 1e400, "id": 12345678901234567890.5}}'
+    )
+    assert asked(run, answer(body), "--json") == (0, f"{body.decode()}\n", "")
 
 
 # --- how it fails -----------------------------------------------------------
@@ -295,10 +348,30 @@ def test_no_connection(run: Run) -> None:
     assert err.startswith(f"rawllm: POST {url}/chat/completions: connection refused")
 
 
-def test_a_whole_answer_that_breaks_is_not_printed(run: Run) -> None:
-    broken: Script = [head(content_type="application/json", content_length="999"), b"{", End.FIN]
-    for argv in (("--no-stream",), ("--json",)):
-        assert asked(run, broken, *argv)[:2] == (3, "")
+@pytest.mark.parametrize("argv", [("--no-stream",), ("--json",)], ids=str)
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [
+        pytest.param(End.FIN, 7, id="closed"),
+        pytest.param(End.RST, 7, id="reset"),
+        pytest.param(End.HOLD, 6, id="silence"),
+    ],
+)
+def test_a_whole_answer_that_breaks_is_not_printed(
+    run: Run, argv: tuple[str, ...], ending: End, code: int
+) -> None:
+    """Its code says that a part had come; that there is no connection would be wrong."""
+    begun = head(content_type="application/json", content_length="999")
+    over = asked(run, [begun, b"{", ending], "--timeout", "0.5", *argv)
+    assert over[:2] == (code, "")
+    assert over.err.startswith("rawllm: POST http://")
+
+
+@pytest.mark.parametrize("argv", [(), ("--no-stream",), ("--json",)], ids=str)
+def test_to_stream_is_the_advice_to_who_did_not(run: Run, argv: tuple[str, ...]) -> None:
+    over = asked(run, [End.HOLD], "--timeout", "0.3", *argv)
+    assert over.err.splitlines()[-1].startswith("Hint: raise --timeout")
+    assert ("leave out --json and --no-stream" in over.err) is bool(argv)
 
 
 def test_no_server_anywhere(run: Run) -> None:
@@ -346,7 +419,9 @@ def test_curl_sends_nothing(run: Run) -> None:
     with serve(HELLO) as server:
         over = run("ask", "Why?", "-m", "m", "--curl", "--base-url", server.url)
         assert (over.code, over.err) == (0, "")
-        assert over.out.startswith(f"curl -N {server.url}/chat/completions \\\n")
+        assert over.out.startswith(
+            f"curl -sS -g -N --noproxy '*' {server.url}/chat/completions \\\n"
+        )
         assert server.requests == []
 
 
@@ -396,6 +471,7 @@ def test_curl_refuses_to_show_another_secret(run: Run, url: str) -> None:
         pytest.param(["-o", "temperature=0", "-o", "stop=@x", "-o", "n=null"], b"", id="options"),
         pytest.param([], "né 😀\n\ttab\\ \r\nend %s".encode(), id="any-text"),
         pytest.param(["--api-key", "sk-one"], b"", id="key"),
+        pytest.param([], "né '$HOME' \\ JSON\nJSON\n".encode() * 9000, id="large"),
     ],
 )
 def test_curl_sends_what_ask_would_have_sent(
@@ -404,11 +480,15 @@ def test_curl_sends_what_ask_would_have_sent(
     monkeypatch.setenv("OPENAI_ORG_ID", "org's")
     answered = answer(CHAT) if "--no-stream" in argv else HELLO
     with serve(answered) as server:
-        command = ["ask", "Why?", "-m", "m/é", "--base-url", f"{server.url}?a=1&b=2 3", *argv]
+        url = f"{server.url}?a=1&b=2 3&c=[1-2]"
+        command = ["ask", "Why?", "-m", "m/é", "--base-url", url, *argv]
         assert run(*command, piped=piped).code == 0
         shown = run(*command, "--curl", piped=piped).out
-        environment = os.environ | {"OPENAI_API_KEY": "sk-one"}
-        subprocess.run(["sh", "-c", shown], env=environment, capture_output=True, check=True)
+        proxy = {"http_proxy": "http://127.0.0.1:9"}
+        environment = os.environ | {"OPENAI_API_KEY": "sk-one"} | proxy
+        subprocess.run(
+            ["sh"], input=shown.encode(), env=environment, capture_output=True, check=True
+        )
         mine, curls = server.requests
     assert curls.json == mine.json
     assert (curls.method, curls.path) == (mine.method, mine.path)

@@ -29,7 +29,9 @@ def test_the_option_counts_before_the_environment(monkeypatch: pytest.MonkeyPatc
         assert (client.base_url, client.api_key) == ("http://one/v1", "sk-1")
 
 
-@pytest.mark.parametrize("argv", [(), ("--base-url", "")], ids=["absent", "empty"])
+@pytest.mark.parametrize(
+    "argv", [(), ("--base-url", ""), ("--base-url", " ")], ids=["absent", "empty", "blank"]
+)
 def test_the_environment_counts_before_what_is_found(
     argv: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -40,14 +42,29 @@ def test_the_environment_counts_before_what_is_found(
         assert server.requests == []
 
 
-def test_a_server_that_was_found_is_told_and_gets_the_key(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("argv", "key"),
+    [
+        pytest.param((), "", id="environment"),
+        pytest.param(("--api-key", "sk-1"), "sk-1", id="option"),
+        pytest.param(("--base-url", " "), "", id="blank-address"),
+    ],
+)
+def test_a_server_that_was_found_is_told_and_gets_no_key_but_the_options(
+    argv: tuple[str, ...],
+    key: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """Any program of this machine may listen there."""
     monkeypatch.setenv("OPENAI_BASE_URL", " ")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-two")
-    with serve(LISTED) as server, connection.client(arguments(ports=[server.port])) as client:
+    with (
+        serve(LISTED) as server,
+        connection.client(arguments(*argv, ports=[server.port])) as client,
+    ):
         url = f"http://localhost:{server.port}/v1"
-        assert (client.base_url, client.api_key) == (url, "sk-two")
+        assert (client.base_url, client.api_key) == (url, key)
     assert capsys.readouterr() == ("", f"rawllm: found a server at {url}\n")
 
 
@@ -78,6 +95,8 @@ def test_the_timeout(argv: tuple[str, ...], timeout: tuple[float, float]) -> Non
         pytest.param(("--timeout", "nan"), id="timeout-not-a-number"),
         pytest.param(("--api-key", "é"), id="key"),
         pytest.param(("--base-url", "http:/localhost"), id="address"),
+        pytest.param(("--base-url", "?"), id="address-without-a-place"),
+        pytest.param(("--base-url", "?a=1"), id="parameters-alone"),
     ],
 )
 def test_what_is_wrong_is_said_before_anybody_is_asked(argv: tuple[str, ...]) -> None:

@@ -23,6 +23,7 @@ def words(command: str, key: str = "") -> list[str]:
 def test_nothing_in_it_means_anything_to_a_shell() -> None:
     command = curl.command(f"http://x/v1?q={NASTY}", NASTY, streamed=False, headers={"X": NASTY})
     assert words(command) == [
+        *("-sS", "-g"),
         f"http://x/v1?q={NASTY}",
         *("-H", "Content-Type: application/json"),
         *("-H", f"X: {NASTY}"),
@@ -33,6 +34,26 @@ def test_nothing_in_it_means_anything_to_a_shell() -> None:
 @pytest.mark.parametrize("streamed", [True, False])
 def test_only_a_stream_is_not_held_back(streamed: bool) -> None:
     assert ("-N" in words(curl.command("http://x", "{}", streamed=streamed))) is streamed
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [("localhost:8000", True), ("127.0.0.2", True), ("[::1]:1", True), ("example.com", False)],
+)
+def test_this_machine_is_asked_without_a_proxy(host: str, local: bool) -> None:
+    got = words(curl.command(f"http://{host}/v1", "{}", streamed=False))
+    assert ("--noproxy" in got) is local
+    assert ("*" in got) is local
+
+
+@pytest.mark.parametrize("letter", ["x", "é"])
+def test_a_body_too_large_for_an_argument_comes_from_stdin(letter: str) -> None:
+    body = f'{{"x":"{letter * (100_000 // len(letter.encode()))} $HOME `id` \\"}}'
+    command = curl.command("http://x", body, streamed=False, has_key=True)
+    assert words(command, key="k")[-2:] == ["--data-binary", "@-"]
+    script = f"curl() {{ cat; }}; {command}\necho after"
+    ended = subprocess.run(["sh", "-c", script], capture_output=True, check=True)
+    assert ended.stdout.decode() == f"{body}\nafter\n"
 
 
 def test_the_key_is_a_variable_that_the_shell_reads() -> None:

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from rawllm import errors, hints
-from rawllm.answers import ChatCompletion
+from rawllm.answers import ChatCompletion, Choice, Message
 from rawllm.cli import exits
 from rawllm.objects import Object
 
@@ -25,6 +25,10 @@ def in_stream(status: int | None) -> errors.StreamAPIError:
     error = errors.StreamAPIError("the server ended the stream with an error")
     error.status_code = status
     return error
+
+
+def choice(text: str) -> Choice:
+    return Choice(index=0, message=Message(role="assistant", content=text))
 
 
 def cut_by_a_timeout(*choices: Object) -> errors.IncompleteStreamError:
@@ -55,8 +59,10 @@ def cut_by_a_timeout(*choices: Object) -> errors.IncompleteStreamError:
         ),
         pytest.param(errors.StreamError("not JSON"), 7, id="stream"),
         pytest.param(errors.IncompleteStreamError("cut"), 7, id="cut"),
-        pytest.param(cut_by_a_timeout(Object(index=0)), 7, id="cut-by-a-timeout"),
+        pytest.param(cut_by_a_timeout(choice("Hi")), 7, id="cut-by-a-timeout"),
         pytest.param(cut_by_a_timeout(), 6, id="timeout-before-the-first-chunk"),
+        pytest.param(cut_by_a_timeout(choice("")), 6, id="timeout-before-any-text"),
+        pytest.param(cut_by_a_timeout(Object(index=0)), 6, id="timeout-without-a-message"),
         pytest.param(in_stream(401), 4, id="401-in-stream"),
         pytest.param(in_stream(403), 4, id="403-in-stream"),
         pytest.param(in_stream(429), 5, id="429-in-stream"),
@@ -100,12 +106,13 @@ def test_what_a_person_did_is_not_told_to_them(error: BaseException) -> None:
         ),
         pytest.param(
             errors.APIError("set api_key=\nHint: pass api_key= or set OPENAI_API_KEY"),
-            "set api_key=\nHint: pass --api-key or set OPENAI_API_KEY",
+            "set api_key=\nHint: pass --api-key; OPENAI_API_KEY is sent where --base-url or "
+            "OPENAI_BASE_URL names the server",
             id="a-hint-is-translated",
         ),
         pytest.param(
-            errors.APIError("they said\nHint: api_key=\nHint: api_key="),
-            "they said\nHint: api_key=\nHint: --api-key",
+            errors.APIError("they said\nHint: pass api_key=\nHint: pass api_key="),
+            "they said\nHint: pass api_key=\nHint: pass --api-key",
             id="the-last-hint-is-ours",
         ),
         pytest.param(
@@ -115,7 +122,7 @@ def test_what_a_person_did_is_not_told_to_them(error: BaseException) -> None:
         ),
         pytest.param(
             ValueError("base_url must look like http://localhost:11434/v1, not 'x y'"),
-            "--base-url must look like http://localhost:11434/v1, not 'x y'",
+            "--base-url or OPENAI_BASE_URL must look like http://localhost:11434/v1, not 'x y'",
             id="a-bad-address",
         ),
         pytest.param(
@@ -125,8 +132,18 @@ def test_what_a_person_did_is_not_told_to_them(error: BaseException) -> None:
         ),
         pytest.param(
             ValueError("api_key holds a line break or another control character"),
-            "--api-key holds a line break or another control character",
+            "--api-key or OPENAI_API_KEY holds a line break or another control character",
             id="a-bad-key",
+        ),
+        pytest.param(
+            ValueError("no recordings in /tmp/base_url/api_key; None: no limit"),
+            "no recordings in /tmp/base_url/api_key; None: no limit",
+            id="words-of-a-person-stay",
+        ),
+        pytest.param(
+            errors.APIError("?\nHint: did you mean http://x/base_url/api_key=/timeout=/v1?"),
+            "?\nHint: did you mean http://x/base_url/api_key=/timeout=/v1?",
+            id="an-address-stays",
         ),
     ],
 )
@@ -146,9 +163,17 @@ def test_a_hint_speaks_no_python(situation: tuple[str, str | None]) -> None:
 
 @pytest.mark.parametrize("words", [python for python, _ in exits.WORDS])
 def test_every_row_of_the_translation_is_needed(words: str) -> None:
-    """Each stands in a hint, or in what is said of an option that is wrong."""
-    options = "timeout must be above 0; None: no limit. api_key holds. base_url must look like"
-    assert any(words in hint for hint in (*hints.HINTS.values(), options))
+    """Each stands in a hint, and has a blank, so that it stands in no address."""
+    assert any(words in hint for hint in hints.HINTS.values())
+    assert " " in words
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_to_stream_is_the_advice_to_who_did_not(whole: bool) -> None:
+    error = errors.APITimeoutError(f"nothing came\nHint: {hints.hint('timeout')}")
+    said = exits.text(error, whole=whole)
+    assert said.startswith("nothing came\nHint: raise --timeout")
+    assert ("or leave out --json and --no-stream" in said) is whole
 
 
 def test_the_examples_of_the_module() -> None:

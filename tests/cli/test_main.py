@@ -61,10 +61,12 @@ def test_without_a_command_the_help_is_an_error(run: Run) -> None:
     ("argv", "words", "who"),
     [
         pytest.param(["sing"], "'sing'", "rawllm", id="no-such-command"),
-        pytest.param(["ask", "--mod", "m"], "--mod", "rawllm", id="no-abbreviations"),
+        pytest.param(["ask", "--mod", "m"], "--mod", "rawllm ask", id="no-abbreviations"),
+        pytest.param(["--no-such"], "--no-such", "rawllm", id="of-no-command"),
+        pytest.param(["ask", "Why?", "--no", "x"], "--no x", "rawllm ask", id="and-words"),
         pytest.param(["ask", "-m"], "-m/--model", "rawllm ask", id="value-is-missing"),
         pytest.param(["ask", "--timeout", "x"], "'x'", "rawllm ask", id="not-a-number"),
-        pytest.param(["models", "m"], "m", "rawllm", id="too-many"),
+        pytest.param(["models", "m"], "m", "rawllm models", id="too-many"),
     ],
 )
 def test_what_the_parser_does_not_understand(
@@ -78,11 +80,20 @@ def test_what_the_parser_does_not_understand(
     assert err.count("\n") == 1
 
 
+def test_a_question_without_quotes_is_told_to_have_some(run: Run) -> None:
+    assert run("ask", "Why", "is", "the", "sky", "blue") == (
+        2,
+        "",
+        "rawllm: unrecognized arguments: is the sky blue; put the question in quotes\n",
+    )
+
+
 def test_an_error_is_its_text_and_not_a_traceback(run: Run) -> None:
     code, out, err = run("models", "--base-url", "http:/nowhere")
     assert (code, out) == (2, "")
     assert err == (
-        "rawllm: --base-url must look like http://localhost:11434/v1, not 'http:/nowhere'\n"
+        "rawllm: --base-url or OPENAI_BASE_URL must look like http://localhost:11434/v1, "
+        "not 'http:/nowhere'\n"
     )
 
 

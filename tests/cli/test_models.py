@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.cli.conftest import Run
+from tests.cli.processes import terminal
 from tests.cli.servers import error, models
 from tests.servers import answer, serve
 
@@ -39,6 +40,31 @@ def test_json_is_the_servers_answer_as_it_came(run: Run, body: object) -> None:
         assert ended.out.endswith("}\n")
 
 
+def test_a_found_server_that_wants_a_key_does_not_get_openais(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    with serve(error(401, "who?"), error(401, "who?")) as server:
+        ended = run("models", ports=[server.port])
+        assert ended.code == 4
+        assert "OPENAI_API_KEY is sent where --base-url" in ended.err
+        assert ["authorization" in request.headers for request in server.requests] == [False] * 2
+
+
+def test_json_keeps_the_numbers_as_they_were_written(run: Run) -> None:
+    body = b'{"data": [{"id": "m", "x": [1.0, 1.10, 1e400, 12345678901234567890.5]}]}'
+    with serve(answer(body)) as server:
+        ended = run("models", "--json", "--base-url", server.url)
+        assert ended == (0, f"{body.decode()}\n", "")
+
+
+def test_a_name_does_not_command_a_terminal() -> None:
+    with serve(models("\x1b[31mred\x9b")) as server:
+        with terminal("models", "--base-url", server.url) as screen:
+            assert screen.end() == 0
+            assert screen.seen == "\\x1b[31mred\\x9b\n"
+
+
 def test_a_server_without_models_is_no_failure(run: Run) -> None:
     with serve(models()) as server:
         ended = run("models", "--base-url", server.url)
@@ -52,5 +78,6 @@ def test_an_error_leaves_stdout_empty(run: Run, options: tuple[str, ...]) -> Non
         assert (ended.code, ended.out) == (4, "")
         assert ended.err.splitlines() == [
             f"rawllm: GET {server.url}/models answered 401 Whatever: Invalid API Key",
-            "Hint: no key was sent: pass --api-key or set OPENAI_API_KEY",
+            "Hint: no key was sent: pass --api-key; OPENAI_API_KEY is sent where --base-url or "
+            "OPENAI_BASE_URL names the server",
         ]

@@ -42,6 +42,16 @@ def test_a_server_listens_where_one_is_looked_for() -> None:
     assert (serve.host, serve.port) == ("127.0.0.1", 8000)
 
 
+def test_a_host() -> None:
+    assert parsed("serve", "--host", " ::1 ").host == "::1"
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_what_is_no_host_says_so(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=r"0\.0\.0\.0 listens on every address"):
+        options.host(text)
+
+
 @pytest.mark.parametrize(("text", "port"), [("0", 0), ("8000", 8000), ("65535", 65535)])
 def test_a_port(text: str, port: int) -> None:
     assert options.port(text) == port

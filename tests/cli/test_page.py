@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from typing import Any
 
@@ -23,7 +24,7 @@ def answers(argv: list[str]) -> list[bytes]:
     """What the server of an example says."""
     if argv[0] == "models":
         return [models("llama3")]
-    return [answer(CHAT) if "--json" in argv else stream(*EVENTS)]
+    return [answer(json.dumps(CHAT, indent=2).encode()) if "--json" in argv else stream(*EVENTS)]
 
 
 @pytest.mark.parametrize("block", EXAMPLES, ids=lambda block: block.text.splitlines()[0])

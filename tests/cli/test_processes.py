@@ -164,15 +164,11 @@ def test_in_a_terminal_text_comes_piece_by_piece() -> None:
             assert screen.seen == "Hello there!\n"
 
 
-CTRL_C = "\x03"
-
-
 def test_ctrl_c_ends_a_stream_quietly() -> None:
     with serve(begun("Hello", End.HOLD)) as server:
         with terminal(*ask(server.url)) as screen:
             screen.wait_for("Hello")
-            screen.type(CTRL_C)
-            assert screen.end() == 130
+            assert screen.interrupt() == 130
             assert screen.seen.replace("^C", "") == "Hello\n"
         assert server.left.wait(PATIENCE)
 
@@ -183,8 +179,7 @@ def test_ctrl_c_ends_the_wait_for_an_answer_quietly(argv: tuple[str, ...]) -> No
     with serve([Sets(asked), End.HOLD]) as server:
         with terminal(*ask(server.url, *argv)) as screen:
             assert asked.wait(PATIENCE)
-            screen.type(CTRL_C)
-            assert screen.end() == 130
+            assert screen.interrupt() == 130
             assert screen.seen.replace("^C", "") == ""
 
 
@@ -208,8 +203,7 @@ sys.exit(main(["ask"]))
 def test_ctrl_c_ends_the_wait_for_stdin_quietly() -> None:
     with program("-c", READING) as screen:
         screen.wait_for("reads")
-        screen.type(CTRL_C)
-        assert screen.end() == 130
+        assert screen.interrupt() == 130
         assert screen.seen.replace("^C", "") == "reads\n"
 
 
@@ -222,8 +216,7 @@ def test_ctrl_c_ends_the_search_for_a_server_quietly() -> None:
         for _ in range(5):  # the search itself lasts a second: this machine may be slower
             with program("-W", "error", "-c", LOOKING.format(server.port)) as screen:
                 assert asked.wait(PATIENCE)
-                screen.type(CTRL_C)
-                code = screen.end()
+                code = screen.interrupt()
             asked.clear()
             if code != 3:
                 break

@@ -106,6 +106,27 @@ def test_stderr_says_what_to_try(serving: Serving) -> None:
     )
 
 
+def test_a_ctrl_c_that_does_not_wake_it_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another thread gets the signal here, so that no sleep ends early."""
+    reader, writer = os.pipe()
+
+    def visitor() -> None:
+        with open(reader, encoding="utf-8") as stream:  # noqa: PTH123  # a descriptor
+            stream.readline()
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+            stream.read()
+
+    thread = threading.Thread(target=visitor)
+    with open(writer, "w", encoding="utf-8") as stream:  # noqa: PTH123
+        monkeypatch.setattr(sys, "stdout", stream)
+        thread.start()
+        assert cli.main(["serve", "--port", "0"]) == 130
+    thread.join()
+    assert capsys.readouterr().out == ""
+
+
 def test_what_to_try_works(serving: Serving) -> None:
     codes: list[int] = []
 
@@ -257,6 +278,8 @@ def test_the_list_has_each_scenario_and_what_it_does(run: Run) -> None:
     ("argv", "words"),
     [
         pytest.param(["--port", "x"], "'x' is no port: they are 1 to 65535", id="no-number"),
+        pytest.param(["--host", ""], "argument --host: it is empty; 0.0.0.0", id="no-host"),
+        pytest.param(["--host", " "], "argument --host: it is empty", id="blank-host"),
         pytest.param(["--port", "65536"], "'65536' is no port", id="too-large"),
         pytest.param(["--port", "-1"], "'-1' is no port", id="negative"),
         pytest.param(
@@ -299,14 +322,20 @@ def test_a_port_that_is_taken_is_told_with_the_way_out(run: Run) -> None:
         )
 
 
+def test_an_address_that_is_not_of_this_machine_is_no_matter_of_ports(run: Run) -> None:
+    code, out, err = run("serve", "--host", "192.0.2.1", "--port", "0")
+    assert (code, out) == (1, "")
+    assert err.startswith("rawllm: cannot listen on 192.0.2.1:0: ")
+    assert "--port" not in err
+
+
 # --- as a process -----------------------------------------------------------
 
 
 def test_ctrl_c_in_a_terminal_ends_it_quietly() -> None:
     with terminal("serve", "--port", "0") as screen:
         screen.wait_for("each.\nhttp://127.0.0.1:")
-        screen.type("\x03")
-        assert screen.end() == 130
+        assert screen.interrupt() == 130
     assert re.search(r"\nhttp://127.0.0.1:\d+/v1\n$", screen.seen.replace("^C", ""))
 
 

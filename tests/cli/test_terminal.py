@@ -105,13 +105,54 @@ def test_a_terminal_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
         assert terminal.piped() == ""
 
 
-def test_closed_streams_are_as_if_nobody_were_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_utf_8_is_told(
+    stdin: Callable[[bytes], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    stdin(b"n\xe9")
+    terminal.piped()
+    note = "rawllm: stdin is not UTF-8 (byte 1): what cannot be read is sent as \ufffd\n"
+    assert capsys.readouterr() == ("", note)
+
+
+def test_stdin_and_stderr_that_are_closed_are_as_if_nobody_were_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for name in ("stdin", "stdout", "stderr"):
         monkeypatch.setattr(sys, name, None)
     terminal.prepare()
-    terminal.write("text")
     terminal.note("text")
+    terminal.write("")
     assert terminal.piped() == ""
+
+
+def test_a_stdout_that_is_closed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was asked for would be lost, as where the disk is full."""
+    monkeypatch.setattr(sys, "stdout", None)
+    for put in (terminal.write, terminal.show):
+        with pytest.raises(OSError, match="stdout is closed"):
+            put("text")
+
+
+# --- control characters -----------------------------------------------------
+
+CONTROL = "a\x1b[31m\r\x07\x7f\x9b b\tc\nd é 😀"
+HARMLESS = "a\\x1b[31m\\x0d\\x07\\x7f\\x9b b\tc\nd é 😀"
+
+
+def test_a_note_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.note(CONTROL)
+    assert capsys.readouterr().err == f"rawllm: {HARMLESS}\n"
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_what_is_shown_in_a_terminal_does_not_command_it(
+    is_terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr(out, "isatty", lambda: is_terminal)
+    monkeypatch.setattr(sys, "stdout", out)
+    terminal.show(CONTROL)
+    assert out.getvalue() == (HARMLESS if is_terminal else CONTROL)
 
 
 # --- readers that leave -----------------------------------------------------
@@ -157,6 +198,12 @@ def test_a_document_is_json_on_every_stdout(
     buffer = sys.stdout.buffer
     assert isinstance(buffer, io.BytesIO)
     assert json.loads(buffer.getvalue().decode(encoding)) == value
+
+
+def test_json_that_stdout_cannot_hold_keeps_its_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", stream_of("ascii"))
+    text = '{"né 😀": [1.10, 1e400]}'
+    assert terminal.fitting(text) == r'{"n\u00e9 \ud83d\ude00": [1.10, 1e400]}'
 
 
 def test_a_document_is_not_escaped_without_need(monkeypatch: pytest.MonkeyPatch) -> None:
