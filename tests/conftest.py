@@ -6,6 +6,7 @@ And why tests were skipped that need what not every machine has.
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 
@@ -14,6 +15,11 @@ import responses
 
 import rawllm
 from tests.servers import BASE
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C mean something: what a script runs in the background ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
