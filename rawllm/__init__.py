@@ -63,71 +63,8 @@ if TYPE_CHECKING:
     from rawllm.raw import RawResponse
     from rawllm.streams import ChatStream, CompletionStream, Stream
 
-#: Which file has which names.
-_FILES: dict[str, tuple[str, ...]] = {
-    "client": (
-        "Client",
-        "OpenAI",
-    ),
-    "streams": (
-        "ChatStream",
-        "CompletionStream",
-        "Stream",
-    ),
-    "raw": ("RawResponse",),
-    "payloads": (
-        "NOT_GIVEN",
-        "NotGiven",
-        "Omit",
-        "not_given",
-        "omit",
-    ),
-    "objects": ("Object",),
-    "answers": (
-        "ChatCompletion",
-        "ChatCompletionChunk",
-        "Choice",
-        "ChoiceLogprobs",
-        "ChunkChoice",
-        "Completion",
-        "CompletionChoice",
-        "CompletionLogprobs",
-        "CreateEmbeddingResponse",
-        "Delta",
-        "Embedding",
-        "Function",
-        "FunctionDelta",
-        "LogprobContent",
-        "Message",
-        "Model",
-        "ModelDeleted",
-        "ModelList",
-        "ToolCall",
-        "ToolCallDelta",
-        "Usage",
-    ),
-    "errors": (
-        "APIConnectionError",
-        "APIError",
-        "APIResponseValidationError",
-        "APIStatusError",
-        "APITimeoutError",
-        "AuthenticationError",
-        "BadRequestError",
-        "ConflictError",
-        "ContextLengthExceededError",
-        "IncompleteStreamError",
-        "InternalServerError",
-        "ModelLoadingError",
-        "NotFoundError",
-        "OpenAIError",
-        "PermissionDeniedError",
-        "RateLimitError",
-        "StreamAPIError",
-        "StreamError",
-        "UnprocessableEntityError",
-    ),
-}
+#: The files that have these names, those first that load the least.
+_FILES = ("errors", "objects", "payloads", "answers", "raw", "streams", "client")
 
 __all__ = [  # noqa: RUF022  # grouped by module
     # client
@@ -197,12 +134,13 @@ if not TYPE_CHECKING:  # which shall find misspelled names
     def __getattr__(name: str) -> Any:
         from importlib import import_module  # here and not above: it takes as long as the rest
 
-        for file, names in _FILES.items():
-            if name == file:
-                return import_module(f"rawllm.{file}")
+        if name in _FILES:
+            return import_module(f"rawllm.{name}")
+        for file in _FILES if name in __all__ else ():
+            names = vars(import_module(f"rawllm.{file}"))
             if name in names:
-                value = globals()[name] = getattr(import_module(f"rawllm.{file}"), name)
-                return value
+                globals()[name] = names[name]
+                return names[name]
         raise AttributeError(f"module 'rawllm' has no attribute {name!r}")
 
     def __dir__() -> list[str]:

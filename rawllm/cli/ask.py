@@ -128,17 +128,18 @@ def _whole(client: Client, request: dict[str, Any]) -> RawResponse[ChatCompletio
 def _print_whole(raw: RawResponse[ChatCompletion], *, as_json: bool) -> int:
     """Print the answer, and say what is odd about it; the exit code."""
     choices = raw.parse().choices
+    failed = [choice for choice in choices if choice.get("finish_reason") == "error"]
     unfinished = [choice for choice in choices if not _finished(choice)]
     if as_json:
         terminal.show(terminal.fitting(raw.text.strip()) + "\n")
-        for choice in unfinished[:1]:
+        for choice in (failed + unfinished)[:1]:
             terminal.note(_end(choice))
     if not choices:
         raise raw.reply.invalid(b"", "an empty list of choices")
     if not as_json:
         _print_pieces([_message(choices[0]).text])
         _print_rest(choices[0], len(choices))
-    if any(choice.get("finish_reason") == "error" for choice in choices):
+    if failed:
         return 1
     return 7 if unfinished else 0
 

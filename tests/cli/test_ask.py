@@ -293,6 +293,7 @@ def test_a_whole_answer_that_ends_with_an_error_is_one(run: Run, argv: tuple[str
     over = asked(run, said({"content": "Hi"}, "error"), *argv)
     assert over.code == 1
     assert "Hi" in over.out
+    assert over.err == "rawllm: the answer ended with finish_reason error\n"
 
 
 @pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])

@@ -136,8 +136,8 @@ def test_what_a_person_did_is_not_told_to_them(error: BaseException) -> None:
             id="a-bad-key",
         ),
         pytest.param(
-            ValueError("no recordings in /tmp/base_url/api_key; None: no limit"),
-            "no recordings in /tmp/base_url/api_key; None: no limit",
+            ValueError("no recordings in here/base_url/api_key; None: no limit"),
+            "no recordings in here/base_url/api_key; None: no limit",
             id="words-of-a-person-stay",
         ),
         pytest.param(
