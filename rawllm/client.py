@@ -259,7 +259,7 @@ class Client(Verbs[Any]):
         if unknown := ", ".join(sorted(known.keys() - {*settings.OPTIONS})):
             raise TypeError(f"unknown options: {unknown}; JSON goes into body= or extra_body=")
         parts = {name: known.pop(name, None) for name in ("extra_headers", "extra_query")}
-        limits = self._settings.limits_with(**known)
+        limits = self._settings.limits_with(**known) if known else self._settings.limits
         if not streaming and (limits.first_token_timeout or limits.idle_timeout):
             raise ValueError("first_token_timeout and idle_timeout need stream=True")
         data = None if body is None else payloads.serialize(body)

@@ -31,6 +31,8 @@ class Wire(threading.local):
     """What the connection that serves this thread is to know, and has to say of the exchange."""
 
     watch: Watch | None = None
+    #: What is asked for, where it holds secrets that urllib3 would log.
+    target: str = ""
     #: The longest silence between two bytes, in seconds.
     read_timeout: float | None = None
     #: Whether there is a connection, TLS included.
@@ -43,6 +45,7 @@ class Wire(threading.local):
     def start(self, watch: Watch | None, read_timeout: float | None = None) -> None:
         """Begin an exchange that `watch` limits, or end one with `None`."""
         self.watch, self.read_timeout = watch, read_timeout
+        self.target = ""
         self.connected = self.reused = self.begun = False
 
 
@@ -108,6 +111,10 @@ class _HTTPConnection(urllib3.connection.HTTPConnection):
         self._head = b""
         super().request(*args, **kwargs)
         self._flush()
+
+    def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
+        """Ask for the target itself: urllib3 knows it without its secrets."""
+        super().putrequest(method, wire.target or url, *args, **kwargs)
 
     def send(self, data: Any) -> None:
         """Send `data`; the head of a request goes in one write with a body that is small."""

@@ -68,6 +68,8 @@ class Watch:
     def attach(self, sock: socket.socket) -> None:
         """From now on this is the socket that the call waits for."""
         with self._lock:
+            if self._socket is not None and self._socket() is sock:
+                return
             self._socket = weakref.ref(sock)
         self._begin()
         self._look()

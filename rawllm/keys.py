@@ -7,6 +7,7 @@ So are the secrets among headers and parameters, of addresses and of proxies;
 """
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
@@ -130,10 +131,13 @@ class Place(str):
     '/files?key=***'
     """
 
-    __slots__ = ()
+    @cached_property
+    def shown(self) -> str:
+        """It without its secrets."""
+        return urls.shown(self)
 
     def __repr__(self) -> str:
-        return repr(urls.shown(self))
+        return repr(self.shown)
 
 
 class Address(NamedTuple):

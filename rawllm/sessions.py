@@ -1,10 +1,10 @@
-"""requests, as it is used here: a request made ready, sent once, answered.
+"""One request made ready for requests, and sent once: by our connections or by the caller's.
 
-The only file that imports it. What is left out: what is sent (`settings.py`),
-what is tried again (`transport.py`) and what the answer means (`replies.py`).
+What is left out: what is sent (`settings.py`), how requests is held to our
+rules (`adapters.py`), what is tried again (`transport.py`) and what the answer
+means (`replies.py`).
 """
 
-import contextlib
 import os
 import time
 from base64 import b64encode
@@ -14,14 +14,12 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import requests
-import requests.adapters
 import requests.auth
-import requests.cookies
 import requests.hooks
-import urllib3
 
-from rawllm import connections, urls
-from rawllm.keys import Key, Place, Proxies
+from rawllm import urls
+from rawllm.adapters import Session
+from rawllm.keys import Key, Proxies
 from rawllm.settings import Request
 
 #: How long to connect and to read, in seconds.
@@ -30,7 +28,6 @@ Timeouts = tuple[float | None, float | None]
 #: What requests says of a proxy that it cannot use.
 PROXY_TROUBLE = (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidSchema)
 
-_CONNECTIONS = 128  # kept for reuse; more may be open at a time
 _MOST_READY = 64  # requests of which all but the body is kept
 
 
@@ -58,7 +55,7 @@ class OwnSession:
     """
 
     def __init__(self, options: Options) -> None:
-        self._session = _Session()
+        self._session = Session()
         self._options = options
         self._known_proxies: dict[str, Proxies] = {}
         self._ready: dict[tuple[Any, ...], Prepared] = {}
@@ -188,7 +185,7 @@ def _prepared(
     try:
         return session.prepare_request(unprepared)
     except requests.exceptions.InvalidURL:
-        raise ValueError(f"no address that can be asked: {urls.shown(request.url)}") from None
+        raise ValueError(f"no address that can be asked: {request.url.shown}") from None
 
 
 def _likeness(request: Request) -> tuple[Any, ...]:
@@ -198,11 +195,6 @@ def _likeness(request: Request) -> tuple[Any, ...]:
     """
     who = (request.method, request.url, request.body is None, request.key, request.login)
     return (*who, *request.headers.items())
-
-
-def _way(request: requests.PreparedRequest, verify: Any, proxies: Any, cert: Any) -> Any:
-    """What is the same of requests that share a pool. It, too, holds secrets."""
-    return (request.url, verify, cert, *(proxies or {}).items())
 
 
 def _sent(session: requests.Session, prepared: Prepared, timeouts: Timeouts) -> requests.Response:
@@ -240,77 +232,3 @@ def without_secrets(prepared: requests.PreparedRequest) -> requests.PreparedRequ
         if urls.is_secret(name):
             safe.headers[name] = "***"
     return safe
-
-
-# --- connections ------------------------------------------------------------
-
-
-class _NoCookies(requests.cookies.RequestsCookieJar):
-    """Keeps none, and does not look for any."""
-
-    def extract_cookies(self, response: Any, request: Any) -> None: ...
-
-
-class _Session(requests.Session):
-    """Ours: nothing of the environment, no cookies, no redirects."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.headers.clear()
-        # The environment's netrc would replace the key, its proxies apply to
-        # this machine. What it says of proxies and CAs is read by us.
-        self.trust_env = False
-        self.cookies = _NoCookies()
-        adapter = _Adapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS)
-        self.mount("http://", adapter)
-        self.mount("https://", adapter)
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """None: requests would read the body, however long, to prepare a request of its own."""
-
-
-class _Adapter(requests.adapters.HTTPAdapter):
-    """requests' adapter over connections that note their socket.
-
-    It overrides what requests documents as exposed for that, and not `send`,
-    which mocks put their own in the place of.
-    """
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = connections.POOLS
-        self._pools: dict[tuple[Any, ...], Any] = {}
-
-    def get_connection_with_tls_context(
-        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
-    ) -> Any:
-        """The pool of connections, which requests looks for anew each time."""
-        pool = self._pools.get(_way(request, verify, proxies, cert))
-        if pool is None or pool.pool is None:  # which it is once it has been closed
-            if len(self._pools) >= _MOST_READY:
-                self._pools.clear()
-            pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
-            self._pools[_way(request, verify, proxies, cert)] = pool
-        return pool
-
-    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
-        return super().request_url(request, proxies) if proxies else request.path_url
-
-    def close(self) -> None:
-        """Close the idle connections, which urllib3 only forgets."""
-        for manager in (self.poolmanager, *self.proxy_manager.values()):
-            for key in manager.pools.keys():  # noqa: SIM118  # no dict: it cannot be iterated
-                with contextlib.suppress(KeyError):  # another thread has let go of it
-                    manager.pools[key].close()
-        for pool in list(self._pools.values()):
-            pool.close()  # one that its manager has had too many others to keep
-        self._pools.clear()
-        super().close()
-
-    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
-        proxy = Place(proxy)  # whose password no traceback shows
-        manager = super().proxy_manager_for(proxy, **proxy_kwargs)
-        ours = type(manager) is urllib3.ProxyManager  # SOCKS has connections of its own
-        pools = connections.POOLS if ours else manager.pool_classes_by_scheme
-        manager.pool_classes_by_scheme = pools
-        return manager

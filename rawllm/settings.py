@@ -56,7 +56,7 @@ class Request(NamedTuple):
     """What one call sends."""
 
     method: str
-    url: str
+    url: Place
     headers: Guarded
     query: Guarded
     body: bytes | None
@@ -64,7 +64,7 @@ class Request(NamedTuple):
     login: Key
 
     def __repr__(self) -> str:
-        return f"<{self.method} {urls.shown(self.url)}>"
+        return f"<{self.method} {self.url.shown}>"
 
 
 class Settings(NamedTuple):
@@ -148,10 +148,9 @@ class Settings(NamedTuple):
             login=Key(None) if keyless else self.login,
         )
 
-    def call(self, method: str, url: str, model: str | None) -> failures.Call:
+    def call(self, method: str, url: Place, model: str | None) -> failures.Call:
         """What the texts of its errors need to know of a call."""
-        shown = urls.shown(url)
-        return failures.Call(method, shown, self.base_url, model, self.key_state, self.key)
+        return failures.Call(method, url.shown, self.base_url, model, self.key_state, self.key)
 
     def limits_with(
         self,

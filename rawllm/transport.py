@@ -17,7 +17,7 @@ from rawllm import connections, envelopes, errors, failures, retries, urls
 from rawllm.connections import TROUBLE, wire
 from rawllm.deadlines import Watch
 from rawllm.envelopes import Envelope
-from rawllm.keys import Guarded
+from rawllm.keys import Guarded, Place
 from rawllm.replies import Reply
 from rawllm.sessions import PROXY_TROUBLE, CallersSession, Options, OwnSession
 from rawllm.settings import Limits, Request
@@ -104,7 +104,7 @@ class Transport:
         text = reply.read_error()
         target = urls.followed(request.url, response.headers.get("Location", ""))
         if response.status_code in (307, 308) and target and redirects:
-            moved = request._replace(url=target, query=Guarded())
+            moved = request._replace(url=Place(target), query=Guarded())
             return self._follow(moved, limits, call, watch, redirects - 1)
         error = failures.status(call, response, text, _now())
         event = retries.event(

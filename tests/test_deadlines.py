@@ -154,6 +154,17 @@ def test_a_socket_attached_too_late_is_shut_at_once(pair: Pair, clock: Clock) ->
     assert is_shut(pair[0])
 
 
+def test_a_socket_attached_twice_is_watched_once(pair: Pair) -> None:
+    before = threading.active_count()
+    watch = Watch(deadline=0.05)
+    watch.attach(pair[0])
+    watch.attach(pair[0])
+    assert threading.active_count() == before + 1
+    assert pair[0].recv(1) == b""
+    assert watch.ended
+    watch.stop()
+
+
 def test_after_stop_the_socket_is_left_alone(pair: Pair, clock: Clock) -> None:
     watch = Watch(deadline=1.0, clock=clock)
     watch.attach(pair[0])

@@ -39,7 +39,7 @@ LAYERS: list[list[str]] = [
         "failures",
         "settings",
     ],
-    ["deadlines", "connections", "bodies", "replies", "sessions", "transport"],
+    ["deadlines", "connections", "bodies", "replies", "adapters", "sessions", "transport"],
     [
         "streams",
         "raw",
@@ -100,7 +100,7 @@ CLI = [
 ]
 CORE = [name for layer in LAYERS for name in layer]
 ORDER = CORE + TESTING + CLI
-CORE_LIMIT = 5500  # lines, docstrings and all
+CORE_LIMIT = 5650  # lines, docstrings and all
 PACKAGES = ("testing", "cli")  # whose __init__ is a chapter of its own
 
 
@@ -185,7 +185,7 @@ def test_serving_loads_no_requests() -> None:
 
 @pytest.mark.parametrize(
     ("library", "only"),
-    [("requests", {"sessions"}), ("urllib3", {"connections", "sessions"})],
+    [("requests", {"adapters", "sessions"}), ("urllib3", {"connections"})],
 )
 def test_each_library_is_imported_in_its_own_place(library: str, only: set[str]) -> None:
     users = {

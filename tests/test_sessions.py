@@ -18,7 +18,7 @@ import requests
 import responses
 
 import rawllm
-from rawllm.keys import Guarded, Key
+from rawllm.keys import Guarded, Key, Place
 from rawllm.sessions import CallersSession, Options, OwnSession, without_secrets
 from rawllm.settings import Request
 from tests.servers import AUTHORITY, CHAT, EVENTS, Server, answer, head, serve, stream
@@ -46,7 +46,7 @@ def own() -> Iterator[OwnSession]:
 def request(url: str = PATH, body: bytes | None = b"{}", **parts: Any) -> Request:
     given: Any = {"headers": Guarded({"X-A": "1"}), "query": Guarded(), "key": Key(KEY)} | parts
     method = "GET" if body is None else "POST"
-    return Request(method=method, url=url, body=body, **({"login": Key(None)} | given))
+    return Request(method=method, url=Place(url), body=body, **({"login": Key(None)} | given))
 
 
 # --- made ready once --------------------------------------------------------
@@ -179,26 +179,6 @@ def test_an_answer_tells_of_its_request_time_and_cookies() -> None:
     assert answered.request.headers["Authorization"] == "***"
 
 
-def test_a_connection_is_used_again_until_the_session_is_closed(own: OwnSession) -> None:
-    with serve(answer(b"a")) as server:
-        for path in "/a", "/b", "/a":
-            assert own.send(own.prepare(request(server.url + path)), WAIT).content == b"a"
-        own.close()
-        own.close()
-        assert own.send(own.prepare(request(server.url + "/a")), WAIT).content == b"a"
-        own.close()
-    assert [r.connection for r in server.requests] == [0, 0, 0, 1]
-
-
-def test_ever_new_addresses_use_one_connection(own: OwnSession) -> None:
-    with serve(answer(b"a")) as server:
-        for number in range(150):
-            asked = own.prepare(request(f"{server.url}/{number}"))
-            assert own.send(asked, WAIT).content == b"a"
-        own.close()
-    assert {r.connection for r in server.requests} == {0}
-
-
 def test_expect_is_sent_and_100_continue_is_no_answer(own: OwnSession) -> None:
     with serve([head(100), answer(b"a")]) as server:
         asked = own.prepare(request(server.url, headers=Guarded({"Expect": "100-continue"})))
@@ -230,26 +210,6 @@ def test_the_authorities_of_the_environment_may_change_between_calls(
                         client.chat("m", "x")
 
 
-@pytest.mark.parametrize("how", [Options(verify=AUTHORITY), Options(verify=False)])
-@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
-def test_what_is_trusted_can_be_given(how: Options) -> None:
-    own = OwnSession(how)
-    with serve(answer(b"a"), tls=True) as server:
-        assert own.send(own.prepare(request(server.url)), WAIT).content == b"a"
-        own.close()
-
-
-def test_a_proxy_gets_the_whole_address_and_its_password() -> None:
-    with serve(answer(b"a")) as proxy:
-        place = f"http://me:pw@127.0.0.1:{proxy.port}"
-        own = OwnSession(Options(proxies={"http": place}))
-        for _ in range(2):
-            own.send(own.prepare(request("http://server.test/v1/x")), WAIT).close()
-        own.close()
-    assert proxy.requests[1].path == "http://server.test/v1/x"
-    assert proxy.requests[1].headers["proxy-authorization"] == "Basic bWU6cHc="
-
-
 def test_a_proxy_of_the_environment_is_for_other_machines_and_read_once(
     own: OwnSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,14 +221,6 @@ def test_a_proxy_of_the_environment_is_for_other_machines_and_read_once(
         monkeypatch.delenv("http_proxy", raising=False)
 
 
-def test_a_socks_proxy_keeps_its_own_connections() -> None:
-    with rawllm.Client(
-        "http://server.test/v1", proxies={"http": "socks5h://127.0.0.1:9"}
-    ) as client:
-        with pytest.raises(rawllm.APIError, match="SOCKS"):
-            client.chat("m", "x")
-
-
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 def test_the_ca_bundle_of_the_environment_is_used_unless_another_is_given(
     name: str, monkeypatch: pytest.MonkeyPatch
@@ -278,14 +230,6 @@ def test_the_ca_bundle_of_the_environment_is_used_unless_another_is_given(
         with rawllm.Client("https://127.0.0.1:9/v1", verify=given) as client:
             with pytest.raises(rawllm.APIConnectionError, match=f"TLS failed .*{used}"):
                 client.chat("m", "x")
-
-
-def test_no_cookies_are_kept() -> None:
-    with serve(answer(CHAT, set_cookie="a=b; Path=/")) as server:
-        with rawllm.Client(server.url) as client:
-            client.chat("m", "x")
-            client.chat("m", "x")
-        assert "cookie" not in server.requests[1].headers
 
 
 # --- those who step in ------------------------------------------------------

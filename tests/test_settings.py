@@ -124,7 +124,7 @@ def test_the_key(
     made = settings(environ, base_url=base_url, api_key=given)
     assert made.key.reveal() == expected
     assert made.key_state == state
-    assert made.call("GET", LOCAL, None).key == state
+    assert made.call("GET", Place(LOCAL), None).key == state
 
 
 def test_the_server_that_the_environment_names_gets_the_environments_key() -> None:
@@ -360,7 +360,7 @@ def test_calls_of_a_path_differ_in_what_they_are_and_in_nothing_else() -> None:
     first = ours.request("POST", "/x", b"1")
     assert ours.request("POST", "/x", b"2") == first._replace(body=b"2")
     assert ours.request("PUT", "/x", b"1") == first._replace(method="PUT")
-    assert ours.request("POST", "/y", b"1") == first._replace(url=f"{LOCAL}/y")
+    assert ours.request("POST", "/y", b"1") == first._replace(url=Place(f"{LOCAL}/y"))
     ours.request("POST", "/x", b"1", extra_headers={"X-A": "1"}, extra_query={"a": "b"})
     streamed = ours.request("POST", "/x", b"1", streaming=True)
     assert streamed.headers["Accept"] == "text/event-stream"
@@ -452,7 +452,7 @@ def test_a_call_without_authorization_sends_no_key(name: str, nothing: object) -
 
 
 def test_what_the_texts_of_errors_know_of_a_call() -> None:
-    asked = settings(base_url=LOCAL).call("GET", f"{LOCAL}/x?key=s3cret", "tiny")
+    asked = settings(base_url=LOCAL).call("GET", Place(f"{LOCAL}/x?key=s3cret"), "tiny")
     assert (asked.method, asked.url) == ("GET", f"{LOCAL}/x?key=***")
     assert (asked.base_url, asked.model, asked.key) == (LOCAL, "tiny", "no key")
 
