@@ -53,11 +53,31 @@ wire: Wire = Wire()
 
 
 class _Answer(http.client.HTTPResponse):
-    """Notes whether an answer has begun, be it to break off."""
+    """Notes whether an answer has begun, and takes none whose head breaks off."""
 
     def begin(self) -> None:
-        wire.begun = bool(self.fp.peek(1))
-        super().begin()
+        fp = self.fp
+        wire.begun = bool(fp.peek(1))
+        self.fp = _Head(fp)  # type: ignore[assignment]  # all of a file that is asked for
+        try:
+            super().begin()
+        finally:
+            if self.fp is not None:  # which it is once it has been closed
+                self.fp = fp
+
+
+class _Head:
+    """The lines of a head. http.client takes the end of a connection for the end of them."""
+
+    def __init__(self, fp: Any) -> None:
+        self._readline = fp.readline
+        self.close = fp.close
+
+    def readline(self, most: int) -> bytes:
+        line: bytes = self._readline(most)
+        if not line.endswith(b"\n") and len(line) < most:
+            raise http.client.RemoteDisconnected("the connection closed within the headers")
+        return line
 
 
 class _HTTPConnection(urllib3.connection.HTTPConnection):
@@ -214,8 +234,10 @@ _NOT_TLS = {
 #: The kinds of exception and the event in `retries.RULES` each is; the first that fits holds.
 _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (urllib3.exceptions.ProxyError, "proxy"),
+    (urllib3.exceptions.ProxySchemeUnknown, "proxy"),
     (socket.gaierror, "dns"),
     (UnicodeError, "dns"),  # a label too long for a name
+    (urllib3.exceptions.LocationParseError, "proxy"),  # ours have been taken apart before
     (ConnectionRefusedError, "refused"),
     (urllib3.exceptions.NewConnectionError, "unreachable"),
     (urllib3.exceptions.ConnectTimeoutError, "connect timeout"),

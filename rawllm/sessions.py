@@ -5,6 +5,7 @@ rules (`adapters.py`), what is tried again (`transport.py`) and what the answer
 means (`replies.py`).
 """
 
+import contextlib
 import os
 import time
 from base64 import b64encode
@@ -131,6 +132,8 @@ class CallersSession:
     """A session of the caller's, which keeps its own rules: proxies, netrc, cookies, auth."""
 
     def __init__(self, session: requests.Session, options: Options) -> None:
+        if not isinstance(session, requests.Session):
+            raise TypeError(f"session must be a requests.Session, not {type(session).__name__}")
         self._session = session
         self._options = options
 
@@ -182,10 +185,10 @@ def _prepared(
     """The request as it will be sent. Only here does a key become a header."""
     method, url, headers, query, body, *_ = request
     unprepared = requests.Request(method, url, headers, data=body, params=query, auth=auth)
-    try:
+    with contextlib.suppress(requests.exceptions.InvalidURL):
         return session.prepare_request(unprepared)
-    except requests.exceptions.InvalidURL:
-        raise ValueError(f"no address that can be asked: {request.url.shown}") from None
+    # Out of its reach, for its frames hold the query.
+    raise ValueError(f"no address that can be asked: {request.url.shown}")
 
 
 def _likeness(request: Request) -> tuple[Any, ...]:

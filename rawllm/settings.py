@@ -7,6 +7,7 @@ Pure: the environment is a parameter. A caller's mistakes are `TypeError` and
 import math
 import re
 from collections.abc import Mapping
+from os import PathLike
 from typing import Any, NamedTuple
 
 from rawllm import __version__, failures, urls
@@ -34,6 +35,9 @@ _VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJ
 _MOST_KNOWN = 64  # paths; more begin anew
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_FRAMING = ("content-length", "transfer-encoding")  # two readings of one request begin here
 
 #: 23 days: a socket counts milliseconds in 32 bits, and 4294968 s would be 0.7 s.
 _LONGEST = 2_000_000.0
@@ -150,7 +154,7 @@ class Settings(NamedTuple):
 
     def call(self, method: str, url: Place, model: str | None) -> failures.Call:
         """What the texts of its errors need to know of a call."""
-        return failures.Call(method, url.shown, self.base_url, model, self.key_state, self.key)
+        return failures.Call(method, url.shown, self.base_url, model, self.key_state)
 
     def limits_with(
         self,
@@ -181,9 +185,10 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     """The settings for what was `given` to a client, guarded, the rest from `environ`."""
     environ = environment(environ)
     place: Address | None = given["base_url"]
-    if not place or not (place.bare or place.query):
+    if not place or not place.bare:
         place = address(environ["OPENAI_BASE_URL"] or urls.OPENAI)
     base_url = urls.repaired(place.bare)
+    trust(given["verify"], given["cert"])
     organization = given["organization"] or environ["OPENAI_ORG_ID"] or None
     project = given["project"] or environ["OPENAI_PROJECT_ID"] or None
     headers = {
@@ -218,9 +223,9 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
             read,
             count("max_retries", given["max_retries"], at_least=0),
             _loading_timeout(given["loading_timeout"]),
-            given["retry_timeouts"],
+            flag("retry_timeouts", given["retry_timeouts"]),
         ),
-        strict_streams=given["strict_streams"],
+        strict_streams=flag("strict_streams", given["strict_streams"]),
         max_response_bytes=count("max_response_bytes", given["max_response_bytes"], at_least=1),
         known={},
     )
@@ -259,6 +264,8 @@ def header_fault(name: Any, value: Any) -> Exception | None:
         return None
     if not isinstance(value, str):
         return TypeError(f"the header {name} must be a str, not {type(value).__name__}")
+    if name.lower() in _FRAMING:
+        return ValueError(f"the header {name} is not the caller's to set: it frames the body")
     text = value.strip()
     if not text.isprintable() or not all(ord(c) < 256 for c in text):
         return ValueError(f"the header {name} holds a line break or a character beyond Latin-1")
@@ -267,8 +274,30 @@ def header_fault(name: Any, value: Any) -> Exception | None:
 
 def _merged_query(*layers: Mapping[Any, Any]) -> Guarded:
     """Parameters of all layers, later ones winning by name; `omit` and `None` remove."""
+    for layer in layers:
+        for name in layer:
+            # No variable here holds a value when this is raised.
+            if fault := parameter_fault(name, layer[name]):
+                raise fault
     merged = {name: layer[name] for layer in layers for name in layer}
     return Guarded({name: value for name, value in merged.items() if is_given(value)})
+
+
+def parameter_fault(name: Any, value: Any) -> Exception | None:
+    """Why a query cannot hold that, in words that do not hold the value."""
+    if not isinstance(name, str):
+        return TypeError(f"the name of a parameter must be a str, not {type(name).__name__}")
+    for one in value if isinstance(value, list | tuple) else [value]:
+        if not is_given(one):
+            continue
+        if not isinstance(one, str | int | float):
+            kind = type(one).__name__
+            return TypeError(f"the parameter {name} must be a str or a number, not {kind}")
+        if isinstance(one, float) and not math.isfinite(one):
+            return ValueError(f"the parameter {name} must be finite, not {one}")
+        if _SURROGATE.search(f"{name}{one}"):
+            return ValueError(f"the parameter {name!r} holds half a character (a lone surrogate)")
+    return None
 
 
 def _removes_key(headers: Mapping[str, Any]) -> bool:
@@ -301,6 +330,25 @@ def _loading_timeout(value: Any) -> float:
     if value == 0 and not isinstance(value, bool):
         return 0.0
     return seconds("loading_timeout", value) or math.inf
+
+
+def flag(name: str, value: Any) -> bool:
+    """`value` if it is a yes or a no."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, not {type(value).__name__}")
+    return value
+
+
+def trust(verify: Any, cert: Any) -> None:
+    """Raise `TypeError` or `ValueError` for what TLS cannot be told by `verify` and `cert`."""
+    if not isinstance(verify, bool | str | PathLike | None):
+        kind = type(verify).__name__
+        raise TypeError(f"verify must be True, False or a path of certificates, not {kind}")
+    if verify == "":  # which requests takes for no check at all
+        raise ValueError("verify is an empty path; True: the usual authorities, False: no check")
+    pair = cert if isinstance(cert, tuple) and len(cert) == 2 else (cert or None,)
+    if not all(isinstance(path, str | PathLike | None) for path in pair):
+        raise TypeError("cert must be the path of a certificate, or a pair of it and its key")
 
 
 def count(name: str, value: Any, *, at_least: int) -> int:

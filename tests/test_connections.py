@@ -67,6 +67,8 @@ KINDS: dict[str, tuple[Exception, str, str]] = {
         "proxy",
         "Connection refused",
     ),
+    "a proxy of a kind that is not known": (U.ProxySchemeUnknown("ftp"), "proxy", "ftp"),
+    "a proxy that cannot be parsed": (U.LocationParseError("h:port"), "proxy", "h:port"),
     "untrusted certificate": (
         requests.exceptions.SSLError(
             U.MaxRetryError(POOL, "/", U.SSLError(ssl.SSLCertVerificationError(1, "self-signed")))
@@ -345,6 +347,24 @@ def test_a_connection_says_whether_an_answer_had_begun(
         with pytest.raises(U.ProtocolError):
             pools.request("GET", server.url)
         assert wire.begun is begun
+
+
+@pytest.mark.parametrize(
+    "head", ["HTTP/1.1 200", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nServer: x"]
+)
+def test_a_head_that_breaks_off_is_no_answer(pools: urllib3.PoolManager, head: str) -> None:
+    with serve([head.encode(), End.FIN]) as server:
+        wire.start(Watch())
+        with pytest.raises(U.ProtocolError) as caught:
+            pools.request("GET", server.url)
+    assert connections.event(caught.value) == "dropped"
+
+
+def test_a_status_line_without_end_is_no_answer(pools: urllib3.PoolManager) -> None:
+    with serve([b"HTTP/1.1 200 " + b"O" * 70_000, End.HOLD]) as server:
+        wire.start(Watch())
+        with pytest.raises(U.ProtocolError, match="got more than 65536 bytes"):
+            pools.request("GET", server.url)
 
 
 def test_a_limit_shuts_the_socket_while_the_headers_are_awaited(

@@ -155,6 +155,7 @@ def test_no_traceback_shows_a_header_of_a_request_that_cannot_be_made(host: str)
     frames = [frame for frame in told.stack if "/rawllm/" in frame.filename]
     assert frames
     assert [frame.name for frame in frames if KEY in str(frame.locals)] == []
+    assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize("host", ["*.com", "é" * 64 + ".com"])

@@ -7,6 +7,7 @@ import pickle
 import traceback
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from rawllm.settings import (
     count,
     header_fault,
     merged_headers,
+    parameter_fault,
     resolve,
     seconds,
     take_options,
@@ -44,6 +46,8 @@ def settings(environ: Mapping[str, str] | None = None, **changes: Any) -> Settin
         "retry_timeouts": False,
         "default_headers": None,
         "default_query": None,
+        "verify": None,
+        "cert": None,
         "strict_streams": True,
         "max_response_bytes": 1000,
     }
@@ -279,6 +283,13 @@ def test_what_no_header_can_be_called_is_refused_by_its_name(name: str, value: A
     with pytest.raises(ValueError, match="no header can have the name") as caught:
         merged_headers({name: value})
     assert str(caught.value).endswith(repr(name))
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding"])
+def test_how_a_body_is_framed_is_not_the_callers_to_say(name: str) -> None:
+    with pytest.raises(ValueError, match=f"the header {name} is not the caller's to set"):
+        settings(default_headers={name: "1"})
+    assert header_fault(name, omit) is None
 
 
 @pytest.mark.parametrize("name", [b"X-Key", 7, None], ids=repr)
@@ -569,6 +580,61 @@ def test_a_limit_that_is_none_is_refused_by_its_name(
         settings().limits_with(**{name: given})
 
 
+# --- whom to trust ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("verify", [None, True, False, "/a.pem", Path("/a.pem")])
+@pytest.mark.parametrize("cert", [None, "/me.pem", ("/me.pem", "/me.key"), Path("/me.pem")])
+def test_what_tls_can_be_told(verify: Any, cert: Any) -> None:
+    assert settings(verify=verify, cert=cert)
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "says"),
+    [
+        ({"verify": ""}, ValueError, "verify is an empty path; True: the usual authorities"),
+        ({"verify": 0}, TypeError, "verify must be True, False or a path of certificates, not int"),
+        ({"verify": b"/a.pem"}, TypeError, "a path of certificates, not bytes"),
+        ({"cert": 5}, TypeError, "cert must be the path of a certificate, or a pair"),
+        ({"cert": ("/me.pem",)}, TypeError, "cert must be the path of a certificate, or a pair"),
+        ({"cert": ("/me.pem", 5)}, TypeError, "cert must be the path of a certificate, or a pair"),
+    ],
+)
+def test_what_tls_cannot_be_told_is_refused(
+    given: dict[str, Any], kind: type[Exception], says: str
+) -> None:
+    with pytest.raises(kind, match=says):
+        settings(**given)
+
+
+# --- a query ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", ["a", 1, 0.5, True, ["a", 1, None], (), omit, None])
+def test_what_a_parameter_can_be(value: Any) -> None:
+    assert parameter_fault("a", value) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind", "says"),
+    [
+        (1, "a", TypeError, "the name of a parameter must be a str, not int"),
+        ("a", {"b": 1}, TypeError, "the parameter a must be a str or a number, not dict"),
+        ("a", ["b", b"c"], TypeError, "the parameter a must be a str or a number, not bytes"),
+        ("a", math.nan, ValueError, "the parameter a must be finite, not nan"),
+        ("a", "\ud800", ValueError, "the parameter 'a' holds half a character"),
+        ("\udfff", "b", ValueError, "holds half a character"),
+    ],
+)
+def test_what_a_parameter_cannot_be_is_refused(
+    name: Any, value: Any, kind: type[Exception], says: str
+) -> None:
+    with pytest.raises(kind, match=says):
+        settings(default_query={name: value})
+    with pytest.raises(kind, match=says):
+        settings().request("GET", "/x", None, extra_query={name: value})
+
+
 # --- whole numbers ----------------------------------------------------------
 
 
@@ -587,9 +653,11 @@ def test_a_whole_number(given: int) -> None:
         ("max_retries", None, TypeError, "must be a whole number, not NoneType"),
         ("max_response_bytes", 0, ValueError, "must be at least 1, not 0"),
         ("max_response_bytes", math.inf, TypeError, "must be a whole number, not float"),
+        ("retry_timeouts", "no", TypeError, "must be True or False, not str"),
+        ("strict_streams", 0, TypeError, "must be True or False, not int"),
     ],
 )
-def test_what_is_no_such_number_is_refused(
+def test_what_is_no_such_number_or_answer_is_refused(
     name: str, given: Any, kind: type[Exception], says: str
 ) -> None:
     with pytest.raises(kind, match=f"^{name} {says}$"):
