@@ -6,7 +6,9 @@ told from a server that fails, and a failure is named as in the table of
 `retries.py`, whichever of three libraries raised it in whichever wrapping.
 """
 
+import contextlib
 import http.client
+import queue
 import socket
 import ssl
 import threading
@@ -100,8 +102,10 @@ class _HTTPConnection(urllib3.connection.HTTPConnection):
         except socket.gaierror as error:
             raise urllib3.exceptions.NameResolutionError(self.host, self, error) from error
         failure: OSError | None = None
-        for *_, address in found:
-            left = None if until is None else max(until - time.monotonic(), 0.001)
+        for place, (*_, address) in enumerate(found):
+            left = None
+            if until is not None:  # an equal part of what is left
+                left = max((until - time.monotonic()) / (len(found) - place), 0.001)
             host = str(address[0]) if found[1:] else self.host  # which may name an interface
             try:
                 sock = urllib3.util.connection.create_connection(
@@ -202,6 +206,14 @@ class _HTTPPool(urllib3.HTTPConnectionPool):
             conn.release()
         super()._put_conn(conn)
 
+    def close(self) -> None:
+        """Close the idle connections. urllib3's own fails the calls that are about to take one."""
+        idle: Any = self.pool
+        for _ in range(idle.maxsize):
+            with contextlib.suppress(queue.Empty):
+                if (conn := idle.get(block=False)) is not None:
+                    conn.close()
+
 
 class _HTTPSPool(_HTTPPool, urllib3.HTTPSConnectionPool):
     ConnectionCls = _HTTPSConnection  # pyright: ignore[reportAssignmentType]
@@ -266,7 +278,11 @@ def event(trouble: BaseException) -> str:
 
 def innermost(trouble: BaseException) -> BaseException:
     """The exception that began it. The texts of those around it repeat the whole URL."""
-    return list(_chain(trouble))[-1]
+    chain = list(_chain(trouble))
+    for link in chain:
+        # Frames hold what they raised, and their callers: what these drop would stay open.
+        link.__traceback__ = None
+    return chain[-1]
 
 
 def _chain(trouble: BaseException | None) -> Iterator[BaseException]:

@@ -137,6 +137,13 @@ class CallersSession:
         self._session = session
         self._options = options
 
+    def begin_anew(self) -> None:
+        """Let go of its connections, which after a fork are the parent's."""
+        for adapter in self._session.adapters.values():
+            if isinstance(adapter, requests.adapters.HTTPAdapter):
+                state = adapter.__getstate__()
+                adapter.__setstate__(state)  # type: ignore[attr-defined]  # as unpickling does
+
     def prepare(self, request: Request) -> Prepared:
         """All that is needed to send `request`. Raises as `OwnSession` does."""
         session = self._session

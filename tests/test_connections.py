@@ -7,7 +7,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import pytest
@@ -270,27 +271,53 @@ def test_a_proxys_tunnel_ends(deadline: float | None, script: Script) -> None:
             watch.stop()
 
 
-def test_all_addresses_together_have_the_time_to_connect(
-    pools: urllib3.PoolManager, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+@pytest.fixture
+def resolve(monkeypatch: pytest.MonkeyPatch) -> Callable[[Sequence[Any]], None]:
+    """Let the host `many.test` have these addresses."""
+    real = socket.getaddrinfo
+
+    def resolve(places: Sequence[Any]) -> None:
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in places]
+        monkeypatch.setattr(
+            socket, "getaddrinfo", lambda host, *a: found if host == "many.test" else real(host, *a)
+        )
+
+    return resolve
+
+
+@contextmanager
+def nowhere(port: int = 0) -> Iterator[Any]:
+    """An address that does not answer: its queue is full."""
+    with socket.create_server(("127.0.0.2", port), backlog=0) as listener:
         place = listener.getsockname()
         waiting = [socket.socket() for _ in range(4)]
         for sock in waiting:
             sock.setblocking(False)
             sock.connect_ex(place)
-        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place)] * 6
-        real = socket.getaddrinfo
-        monkeypatch.setattr(
-            socket, "getaddrinfo", lambda host, *a: found if host == "many.test" else real(host, *a)
-        )
+        yield place
+        for sock in waiting:
+            sock.close()
+
+
+def test_all_addresses_together_have_the_time_to_connect(
+    pools: urllib3.PoolManager, resolve: Callable[[Sequence[Any]], None]
+) -> None:
+    with nowhere() as place:
+        resolve([place] * 6)
         wire.start(None)
         begun = time.monotonic()
         with pytest.raises(U.ConnectTimeoutError):
             pools.request("GET", f"http://many.test:{place[1]}/", timeout=0.1)
         assert time.monotonic() - begun < 0.4
-        for sock in waiting:
-            sock.close()
+
+
+def test_an_address_that_does_not_answer_leaves_time_for_the_next(
+    pools: urllib3.PoolManager, resolve: Callable[[Sequence[Any]], None]
+) -> None:
+    with serve(answer(CHAT)) as server, nowhere(server.port) as place:
+        resolve([place, ("127.0.0.1", server.port)])
+        wire.start(None)
+        assert pools.request("GET", f"http://many.test:{server.port}/", timeout=0.4).status == 200
 
 
 def test_a_request_that_could_not_be_written_holds_nothing_back_afterwards() -> None:
@@ -360,11 +387,43 @@ def test_a_head_that_breaks_off_is_no_answer(pools: urllib3.PoolManager, head: s
     assert connections.event(caught.value) == "dropped"
 
 
+def test_what_is_no_status_line_is_no_answer(pools: urllib3.PoolManager) -> None:
+    with serve([b"hello\r\n\r\n", End.FIN]) as server:
+        wire.start(Watch())
+        with pytest.raises(U.ProtocolError, match="hello"):
+            pools.request("GET", server.url)
+
+
 def test_a_status_line_without_end_is_no_answer(pools: urllib3.PoolManager) -> None:
     with serve([b"HTTP/1.1 200 " + b"O" * 70_000, End.HOLD]) as server:
         wire.start(Watch())
         with pytest.raises(U.ProtocolError, match="got more than 65536 bytes"):
             pools.request("GET", server.url)
+
+
+def test_closing_a_pool_fails_no_call_that_is_about_to_use_it() -> None:
+    with serve(answer(CHAT)) as server:
+        pool = connections.POOLS["http"]("127.0.0.1", server.port, maxsize=2)
+        for _ in range(2):
+            assert pool.urlopen("GET", "/", retries=False).status == 200
+            pool.close()
+            pool.close()
+    assert [request.connection for request in server.requests] == [0, 1]
+
+
+def test_the_exception_that_began_it_keeps_no_frame() -> None:
+    inner = ConnectionResetError(104, "reset")
+
+    def wrapped() -> None:
+        try:
+            raise inner
+        except OSError as error:
+            raise U.ProtocolError("aborted", error) from error
+
+    with pytest.raises(U.ProtocolError) as caught:
+        wrapped()
+    assert connections.innermost(caught.value) is inner
+    assert (caught.value.__traceback__, inner.__traceback__) == (None, None)
 
 
 def test_a_limit_shuts_the_socket_while_the_headers_are_awaited(

@@ -373,6 +373,33 @@ def test_a_callers_session_has_the_key_unless_it_has_its_own_auth(
         callers.close()
 
 
+def test_a_callers_session_lets_go_of_its_connections_and_of_nothing_else() -> None:
+    session = requests.Session()
+    session.mount("odd://", odd := Odd())
+    session.mount("http://", mine := Mine(pool_maxsize=3))
+    with serve(answer(b"a")) as server:
+        callers = CallersSession(session, Options())
+        for _ in range(2):
+            asked = callers.prepare(request(server.url, None))
+            assert callers.send(asked, WAIT).content == b"a"
+            callers.begin_anew()
+    assert [r.connection for r in server.requests] == [0, 1]
+    assert session.adapters["odd://"] is odd
+    assert session.adapters["http://"] is mine
+
+
+class Odd(requests.adapters.BaseAdapter):
+    """An adapter that keeps no connections."""
+
+
+class Mine(requests.adapters.HTTPAdapter): ...
+
+
+def test_what_is_no_session_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"session must be a requests\.Session, not int"):
+        rawllm.Client(BASE, session=5)  # type: ignore[arg-type]
+
+
 def test_a_callers_session_is_shared_by_threads() -> None:
     gate = threading.Barrier(4)
 
