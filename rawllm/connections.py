@@ -64,8 +64,7 @@ class _Answer(http.client.HTTPResponse):
         try:
             super().begin()
         finally:
-            if self.fp is not None:  # which it is once it has been closed
-                self.fp = fp
+            self.fp = fp if self.fp else None  # it has been closed then
 
 
 class _Head:
