@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,3 +94,31 @@ def _load(path: Path) -> Recording:
 
 RECORDINGS = [_load(path) for path in sorted(WIRE.glob("*/*.response"))]
 STREAMS = [recording for recording in RECORDINGS if recording.is_stream]
+
+
+@cache
+def caller(recording: Recording) -> Callable[..., Any]:
+    """A function of a client, and of options, that makes the recorded request, as far as it can."""
+    method, path, body = recording.method, recording.path, recording.asked
+    match method, path:
+        case "POST", "/v1/chat/completions":
+            return lambda client, **options: client.chat.completions.create(
+                model="m", messages="x", extra_body=body, **options
+            )
+        case "POST", "/v1/completions":
+            return lambda client, **options: client.completions.create(
+                model="m", prompt="x", extra_body=body, **options
+            )
+        case "POST", "/v1/embeddings":
+            return lambda client, **options: client.embeddings.create(
+                model="m", input="x", extra_body=body, **options
+            )
+        case "GET", "/v1/models":
+            return lambda client, **options: client.models.list(**options)
+        case "GET", _ if path.startswith("/v1/models/"):
+            return lambda client, **options: client.models.retrieve(
+                path.removeprefix("/v1/models/"), **options
+            )
+    return lambda client, **options: client.request(
+        method, client.base_url.removesuffix("/v1") + path, body=body or None, **options
+    )

@@ -1,4 +1,7 @@
-"""The client against the recorded bytes of real servers, whole, in pieces and cut short."""
+"""The client against the recorded bytes of real servers, whole and in pieces.
+
+What it makes of them cut short is in `faults/test_cuts.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,7 @@ from typing import Any
 import pytest
 
 import rawllm
-from rawllm import sse
-from rawllm.answers import ChatCompletion, Completion
-from rawllm.fold import Fold
-from rawllm.objects import Object, parse
-from rawllm.payloads import choices_asked
-from tests.recordings import RECORDINGS, STREAMS, Recording
+from tests.recordings import RECORDINGS, STREAMS, Recording, caller
 from tests.servers import End, Script, serve
 
 WHOLE = [r for r in RECORDINGS if r.status == 200 and not r.is_stream]
@@ -38,20 +36,7 @@ def table(recordings: list[Recording]) -> pytest.MarkDecorator:
 def ask(url: str, recording: Recording) -> Any:
     """The call that the recorded request was, as far as a caller can make it."""
     client = rawllm.Client(url, "sk-made-up", max_retries=0, loading_timeout=0.001)
-    body = recording.asked
-    match recording.method, recording.path:
-        case "POST", "/v1/chat/completions":
-            return client.chat.completions.create(model="m", messages="x", extra_body=body)
-        case "POST", "/v1/completions":
-            return client.completions.create(model="m", prompt="x", extra_body=body)
-        case "POST", "/v1/embeddings":
-            return client.embeddings.create(model="m", input="x", extra_body=body)
-        case "GET", "/v1/models":
-            return client.models.list()
-        case "GET", path if path.startswith("/v1/models/"):
-            return client.models.retrieve(path.removeprefix("/v1/models/"))
-    root = url.removesuffix("/v1")
-    return client.request(recording.method, root + recording.path, body=body or None)
+    return caller(recording)(client)
 
 
 def said(recording: Recording) -> list[Any]:
@@ -250,117 +235,3 @@ def words_of(recording: Recording) -> Iterator[str]:
 def test_a_server_that_crashes_without_a_word_is_a_connection_error(recording: Recording) -> None:
     with serve([End.FIN]) as server, pytest.raises(rawllm.APIConnectionError):
         ask(server.url, recording)
-
-
-# --- cut short --------------------------------------------------------------
-
-
-def whole_class(recording: Recording) -> type[ChatCompletion] | type[Completion]:
-    return Completion if recording.path == "/v1/completions" else ChatCompletion
-
-
-def test_cut_at_every_byte_no_stream_passes_for_whole(capsys: pytest.CaptureFixture[str]) -> None:
-    cuts = whole = 0
-    for recording in STREAMS:
-        decoder, fold = sse.Decoder(), Fold(whole_class(recording))
-        expected = choices_asked(recording.asked)
-        came: list[Any] = []
-        done = failed = False
-        text = text_of([e for e in said(recording) if e and "error" not in e])
-        body = recording.body
-        for at in range(len(body)):
-            for event in decoder.feed(body[at : at + 1]):
-                if event.data == "[DONE]":
-                    done = True
-                elif isinstance(value := parse(event.data), Object):
-                    failed = failed or "error" in value
-                    if not failed:
-                        came.append(value)
-                        fold.add(value, len(event.data))
-                assert "".join(words_in(fold.completion)) == sorted_text(came)
-            cuts += 1
-            if not failed and fold.verdict(done=done, framed=False, expected=expected) == "whole":
-                whole += 1
-                # All that may be missing is what says nothing: usage, [DONE].
-                assert text_of(came) == text
-    with capsys.disabled():
-        print(
-            f"\n{len(STREAMS)} recorded streams cut at each of {cuts} bytes: {cuts - whole} cuts "
-            f"are incomplete, {whole} come after the last finish_reason, none is a silent end"
-        )
-    assert cuts > 400_000
-    assert 0 < whole < cuts / 4
-
-
-def words_in(completion: Any) -> Iterator[str]:
-    for choice in completion.choices:
-        yield choice["text"] if choice.get("message") is None else choice.message.content
-
-
-def sorted_text(events: list[Any]) -> str:
-    """The text of the events, choice by choice."""
-    choices = sorted({c["index"] for event in events for c in event["choices"]})
-    return "".join(
-        text_of([{"choices": [c for c in event["choices"] if c["index"] == index]}])
-        for index in choices
-        for event in events
-    )
-
-
-def boundaries(recording: Recording) -> Iterator[tuple[int, int]]:
-    """Offsets in `raw` around the end of each event, each with the number of events before it."""
-    events = 0
-    last = 0
-    for start, data in recording.pieces:
-        place = data.find(b"\n\n")
-        while place >= 0:
-            end = start + place + 2
-            # Of a stream of a thousand pings a few will do.
-            if events < 60 or events % 40 == 0:
-                yield from ((cut, events + (cut >= end)) for cut in (end - 1, end, end + 1))
-            events += 1
-            last = end
-            place = data.find(b"\n\n", place + 2)
-    assert last
-
-
-@pytest.mark.parametrize(
-    "server_name", ["llama-server", "vllm", "litellm", "llama-cpp-python", "mlx-lm", "transformers"]
-)
-def test_cut_around_every_event_no_connection_ends_silently(
-    server_name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    cuts = whole = 0
-    for recording in STREAMS:
-        if not recording.name.startswith(server_name):
-            continue
-        if failure(recording):
-            continue
-        events = said_with_pings(recording)
-        points = list(boundaries(recording))
-        with serve(*(cut_at(recording, cut) for cut, _ in points)) as server:
-            for cut, arrived in points:
-                came = [e for e in events[:arrived] if isinstance(e, dict)]
-                chunks, error = read_to_its_end(ask(server.url, recording))
-                if error is None:
-                    whole += 1
-                    assert text_of(chunks) == text_of([e for e in events if isinstance(e, dict)])
-                else:
-                    assert type(error) is rawllm.IncompleteStreamError
-                    assert "".join(words_in(error.partial)) == sorted_text(came), cut
-                cuts += 1
-    with capsys.disabled():
-        print(f"\n{server_name}: {cuts} cuts over sockets, {whole} of them after the last word")
-    assert cuts > 100
-    assert whole < cuts / 2
-
-
-def cut_at(recording: Recording, cut: int) -> Script:
-    return [recording.raw[:cut], End.FIN]
-
-
-def said_with_pings(recording: Recording) -> list[Any]:
-    """One item an event, comments and [DONE] included, so that they can be counted."""
-    blocks = recording.body.decode().split("\n\n")[:-1]
-    data = [block.partition("data: ")[2] for block in blocks]
-    return [json.loads(d) if d.startswith("{") else d for d in data]
