@@ -37,7 +37,7 @@ class Session(requests.Session):
         # The environment's netrc would replace the key, its proxies apply to
         # this machine. What it says of proxies and CAs is read by us.
         self.trust_env = False
-        self.cookies = _NoCookies()
+        self.cookies: requests.cookies.RequestsCookieJar = _NoCookies()
         adapter = _Adapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS)
         self.mount("http://", adapter)
         self.mount("https://", adapter)

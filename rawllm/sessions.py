@@ -9,6 +9,7 @@ import contextlib
 import os
 import time
 from base64 import b64encode
+from copy import copy
 from datetime import timedelta
 from types import FunctionType
 from typing import Any, NamedTuple
@@ -143,6 +144,8 @@ class CallersSession:
             if isinstance(adapter, requests.adapters.HTTPAdapter):
                 state = adapter.__getstate__()
                 adapter.__setstate__(state)  # type: ignore[attr-defined]  # as unpickling does
+        # Their lock may have been held at the fork by a thread that is not here.
+        self._session.cookies = copy(self._session.cookies)
 
     def prepare(self, request: Request) -> Prepared:
         """All that is needed to send `request`. Raises as `OwnSession` does."""

@@ -7,7 +7,6 @@ Pure: the environment is a parameter. A caller's mistakes are `TypeError` and
 import math
 import re
 from collections.abc import Mapping
-from os import PathLike
 from typing import Any, NamedTuple
 
 from rawllm import __version__, failures, urls
@@ -341,14 +340,18 @@ def flag(name: str, value: Any) -> bool:
 
 def trust(verify: Any, cert: Any) -> None:
     """Raise `TypeError` or `ValueError` for what TLS cannot be told by `verify` and `cert`."""
-    if not isinstance(verify, bool | str | PathLike | None):
+    if not (verify is None or isinstance(verify, bool) or _is_path(verify)):
         kind = type(verify).__name__
         raise TypeError(f"verify must be True, False or a path of certificates, not {kind}")
     if verify == "":  # which requests takes for no check at all
         raise ValueError("verify is an empty path; True: the usual authorities, False: no check")
-    pair = cert if isinstance(cert, tuple) and len(cert) == 2 else (cert or None,)
-    if not all(isinstance(path, str | PathLike | None) for path in pair):
+    pair = cert if isinstance(cert, tuple) and len(cert) == 2 else (cert or "",)
+    if not all(map(_is_path, pair)):
         raise TypeError("cert must be the path of a certificate, or a pair of it and its key")
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) or hasattr(value, "__fspath__")
 
 
 def count(name: str, value: Any, *, at_least: int) -> int:

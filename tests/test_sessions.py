@@ -376,6 +376,7 @@ def test_a_callers_session_has_the_key_unless_it_has_its_own_auth(
 def test_a_callers_session_lets_go_of_its_connections_and_of_nothing_else() -> None:
     session = requests.Session()
     session.mount("odd://", odd := Odd())
+    session.cookies.set("a", "b")
     session.mount("http://", mine := Mine(pool_maxsize=3))
     with serve(answer(b"a")) as server:
         callers = CallersSession(session, Options())
@@ -385,6 +386,7 @@ def test_a_callers_session_lets_go_of_its_connections_and_of_nothing_else() -> N
             callers.begin_anew()
     assert [r.connection for r in server.requests] == [0, 1]
     assert session.adapters["odd://"] is odd
+    assert session.cookies.get_dict() == {"a": "b"}
     assert session.adapters["http://"] is mine
 
 
