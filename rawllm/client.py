@@ -6,11 +6,12 @@ and what one server has beyond the protocol.
 
 import os
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rawllm import payloads, settings
-from rawllm.keys import Guarded, Place, guard
+from rawllm import errors, failures, payloads, settings
+from rawllm.checks import Timeout
+from rawllm.keys import Guarded, guard, placed
+from rawllm.lazy import lazy
 from rawllm.objects import Object
 from rawllm.payloads import Omit, omit
 from rawllm.raw import RawResponse
@@ -19,7 +20,6 @@ from rawllm.resources.completions import Completions
 from rawllm.resources.embeddings import Embeddings
 from rawllm.resources.models import Models
 from rawllm.resources.paths import Raw, Verbs
-from rawllm.settings import Timeout
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -122,27 +122,27 @@ class Client(Verbs[Any]):
 
     # --- resources ----------------------------------------------------------
 
-    @cached_property
+    @lazy
     def chat(self) -> Chat:
         """`client.chat(model, messages)`, and `client.chat.completions.create(...)`."""
         return Chat(self)
 
-    @cached_property
+    @lazy
     def completions(self) -> Completions:
         """Legacy completions."""
         return Completions(self)
 
-    @cached_property
+    @lazy
     def embeddings(self) -> Embeddings:
         """Embeddings."""
         return Embeddings(self)
 
-    @cached_property
+    @lazy
     def models(self) -> Models:
         """The models of the server."""
         return Models(self)
 
-    @cached_property
+    @lazy
     def with_raw_response(self) -> Raw:
         """The resources and `request`, `get`, ... returning the HTTP answer as it came."""
         return Raw(self)
@@ -154,7 +154,7 @@ class Client(Verbs[Any]):
         does not go if it is of another origin. `body=` is sent as JSON; the
         other options are those of every call.
         """
-        path = Place(path)
+        path = placed(path)
         return self.with_raw_response.request(method, path, **guard(options)).parse()
 
     # --- configuration ------------------------------------------------------
@@ -266,8 +266,11 @@ class Client(Verbs[Any]):
         request = self._settings.request(method, path, data, streaming=streaming, **parts)
         model = body.get("model") if isinstance(body, dict) else None
         call = self._settings.call(method, request.url, model)
-        reply = self._transport.send(request, limits, call)
-        return RawResponse(reply, parse, self._settings.max_response_bytes, streaming=streaming)
+        try:
+            reply = self._transport.send(request, limits, call)
+            return RawResponse(reply, parse, self._settings.max_response_bytes, streaming=streaming)
+        except (errors.APIError, KeyboardInterrupt) as error:
+            raise failures.bare(error) from error.__cause__
 
     def complete(
         self,
@@ -279,7 +282,9 @@ class Client(Verbs[Any]):
         stream: Callable[..., Any],
     ) -> RawResponse[Any]:
         """Make one call that is answered by a `whole` object, or a `stream` if `body` asks so."""
-        streaming = bool(body.get("stream"))
+        streaming = body.get("stream") or False
+        if not isinstance(streaming, bool):
+            raise TypeError(f"stream must be True or False, not {type(streaming).__name__}")
 
         def parse(raw: RawResponse[Any]) -> Any:
             if not streaming:

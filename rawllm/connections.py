@@ -64,7 +64,7 @@ class _Answer(http.client.HTTPResponse):
         try:
             super().begin()
         finally:
-            self.fp = fp if self.fp else None  # it has been closed then
+            self.fp = fp if self.fp else None  # type: ignore[assignment]  # closed by then
 
 
 class _Head:
@@ -178,6 +178,10 @@ class _HTTPSConnection(_HTTPConnection, urllib3.connection.HTTPSConnection):
         sock = super()._new_conn()
         self._copy = sock.dup()
         self._attach(self._copy)
+        if self.watch is not None and self.watch.ended:
+            # ssl leaves a socket open that was reset before the handshake.
+            sock.close()
+            raise TimeoutError("the time was up before the handshake")
         return sock
 
     def connect(self) -> None:
@@ -188,7 +192,10 @@ class _HTTPSConnection(_HTTPConnection, urllib3.connection.HTTPSConnection):
                 self._copy.close()
 
     def _tunnel(self) -> None:
-        super()._tunnel()
+        try:
+            super()._tunnel()
+        except ConnectionError as error:
+            raise urllib3.exceptions.ProxyError("the proxy left", error) from error
         if self.watch is not None and self.watch.ended:
             # http.client takes the end of a proxy's answer for the end of its headers.
             raise TimeoutError("the proxy did not answer in time")

@@ -114,10 +114,16 @@ _TOO_LONG = tuple(
     )
 )
 
+#: So many characters of an error's words are searched: each takes up to a microsecond.
+MOST = 1 << 16
+
+_MANY = 10**12  # tokens: a number so large is none of tokens
+
 _STATUS = re.compile("[45][0-9][0-9]")
 _LOADING = re.compile(r"\bloading\b", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^<>]*>\s*([^<\s][^<]*)</title", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
+_NO_CHARACTER = re.compile("&#[0-9]{9,};?")
 
 
 def parse(text: str) -> Envelope:
@@ -126,7 +132,7 @@ def parse(text: str) -> Envelope:
         return envelope(parse_json(text))
     except (ValueError, RecursionError):
         text = text.strip()
-        words = _words_of_html(text) if text.startswith("<") else text
+        words = _words_of_html(text[:MOST]) if text.startswith("<") else text
         return Envelope(words, text or None)
 
 
@@ -197,9 +203,12 @@ def context_length(found: Envelope) -> ContextLength | None:
     """The counts of a prompt that is too long; `None` if that is not what went wrong."""
     if isinstance(found.body, Object) and found.type == "exceed_context_size_error":
         # quirk(llama-server): the counts are fields of their own.
-        return ContextLength(found.body.get("n_prompt_tokens"), found.body.get("n_ctx"))
+        fields = found.body.get("n_prompt_tokens"), found.body.get("n_ctx")
+        return ContextLength(
+            *(n if isinstance(n, int) and 0 <= n < _MANY else None for n in fields)
+        )
     for pattern in _TOO_LONG:
-        if match := pattern.search(found.message):
+        if match := pattern.search(found.message, 0, MOST):
             counts = match.groupdict()
             prompt = counts.get("prompt") or counts.get("prompt2")
             return ContextLength(_count(prompt), _count(counts.get("context")))
@@ -208,7 +217,7 @@ def context_length(found: Envelope) -> ContextLength | None:
 
 def is_loading(found: Envelope) -> bool:
     """Whether a 503 says that the model is still being loaded."""
-    return _LOADING.search(found.message) is not None
+    return _LOADING.search(found.message, 0, MOST) is not None
 
 
 def is_quota(found: Envelope) -> bool:
@@ -241,9 +250,15 @@ def _words_of_html(page: str) -> str:
     """A page's title, else its text."""
     title = _TITLE.search(page)
     text = title[1] if title else _TAG.sub(" ", page)
+    return " ".join(unescaped(text).split())
+
+
+def unescaped(page: str) -> str:
+    """The text of HTML that has no tags (any more)."""
     import html  # here and not above: its table of entities takes longer to load than this file
 
-    return " ".join(html.unescape(text).split())
+    # Of a number of thousands of digits int() makes an error.
+    return html.unescape(_NO_CHARACTER.sub("\ufffd", page))
 
 
 def _text(value: Any) -> str | None:

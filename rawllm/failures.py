@@ -12,6 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 from rawllm import envelopes, errors, hints, retries, urls
 from rawllm.answers import Message
+from rawllm.echoes import Secrets
 from rawllm.keys import Key
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     import requests
 
-_MOST = 1600  # characters of a server's words: an error is to be read, not stored
+_MOST = 1600  # bytes of a server's words: an error is to be read, not stored
 
 
 class Call(NamedTuple):
@@ -31,8 +32,8 @@ class Call(NamedTuple):
     model: str | None = None
     #: "no key", "withheld" (it goes only to known places) or "refused key" (one was sent).
     key: str = "no key"
-    #: The key itself, so that a server's echo of it is not repeated.
-    secret: Key = Key(None)
+    #: What was secret in it, so that a server's echo is not repeated.
+    secret: Key | Secrets = Key(None)
 
     @property
     def line(self) -> str:
@@ -72,7 +73,7 @@ _EVENTS = {
 }
 
 _LIMITS = ("deadline", "first_token_timeout", "idle_timeout")
-_TIMEOUTS = (*_LIMITS, "connect timeout", "handshake", "timeout")
+_TIMEOUTS = (*_LIMITS, "connect timeout", "timeout")
 
 _HINTS = {
     "connect timeout": "unreachable",
@@ -82,18 +83,36 @@ _HINTS = {
     "protocol": "not the protocol",
 }
 
+#: What OpenSSL says where the certificate's authority is not what is wrong, and its hint.
+_TLS = (
+    ("has expired", "dates"),
+    ("not yet valid", "dates"),
+    ("mismatch", "name"),
+    ("CERTIFICATE_REQUIRED", "certificate"),
+    ("ALERT_PROTOCOL_VERSION", "no agreement"),
+    ("UNSUPPORTED_PROTOCOL", "no agreement"),
+    ("HANDSHAKE_FAILURE", "no agreement"),
+)
+
 
 def no_response(
     call: Call, event: str, cause: BaseException | None = None
 ) -> errors.APIConnectionError:
     """The exception for a call without a whole HTTP response."""
-    kind = errors.APITimeoutError if event in _TIMEOUTS else errors.APIConnectionError
+    # A handshake is also ended by who does not want it, at once.
+    late = event in _TIMEOUTS or (event == "handshake" and isinstance(cause, TimeoutError))
+    kind = errors.APITimeoutError if late else errors.APIConnectionError
     words = f"{call.line}: {_EVENTS[event]}"
     # What the reader of a socket sees that we shut down ourselves means nothing,
     # and neither do int()'s words on a chunk size that did not come.
     if cause is not None and event not in (*_LIMITS, "closed") and type(cause) is not ValueError:
-        words += f" ({_short(str(cause) or type(cause).__name__)})"
-    error = kind(f"{words}\n{call.hint(_HINTS.get(event, event))}")
+        said = call.secret.hidden_in(str(cause))
+        words += f" ({_short(said or type(cause).__name__)})"
+        cause = cause if said == str(cause) else None
+    hint = _HINTS.get(event, event)
+    if event == "tls":
+        hint = next((name for said, name in _TLS if said in str(cause)), event)
+    error = kind(f"{words}\n{call.hint(hint)}")
     error.__cause__ = cause
     return error
 
@@ -102,11 +121,13 @@ def status(
     call: Call, response: "requests.Response", text: str, now: "datetime"
 ) -> errors.APIStatusError:
     """The exception for an answer that is an error, by its status or in a 200."""
-    text = call.secret.hidden_in(text)
+    text = _hidden(call, response, text)
     found = envelopes.parse(text)
     words = found.message or text.strip()
-    message = f"{call.line} answered {response.status_code} {response.reason or ''}".rstrip()
-    message += f": {_short(words)}" if words else ", without a word"
+    reason = _short(response.reason or "", 40)
+    message = f"{call.line} answered {response.status_code} {reason}".rstrip()
+    most = 1200 if 300 <= response.status_code < 400 else _MOST  # whose hint is long
+    message += f": {_short(words, most)}" if words else ", without a word"
     if hint := _status_hint(call, response.status_code, response.headers, found):
         message = f"{message}\n{hint}"
     error = envelopes.error_class(response.status_code, found)(
@@ -147,9 +168,9 @@ def not_the_protocol(
     call: Call, response: "requests.Response", body: bytes, why: str, hint: str | None = None
 ) -> errors.APIResponseValidationError:
     """The exception for a 2xx that is not what the protocol says."""
-    kind = response.headers.get("Content-Type", "no content type")
-    text = body.decode("utf-8", "replace").strip()
-    seen = f": {text[:200]}" if text else ""
+    text = _hidden(call, response, body.decode("utf-8", "replace").strip())
+    kind = _short(response.headers.get("Content-Type", "no content type"), 100)
+    seen = f": {legible(text[:200])}" if text else ""
     lacks_v1 = hints.lacks_version(urlsplit(call.base_url).path)
     advice = call.hint("v1" if lacks_v1 and hint != "long" else hint or "not the protocol")
     return errors.APIResponseValidationError(
@@ -164,7 +185,7 @@ def in_stream(
     call: Call, response: "requests.Response", text: str, partial: Any
 ) -> errors.StreamAPIError:
     """The exception for an error that the server put into a stream."""
-    text = call.secret.hidden_in(text)
+    text = _hidden(call, response, text)
     found = envelopes.parse(text)
     code = envelopes.status_of(found)
     words = _short(found.message or text)
@@ -189,6 +210,28 @@ def incomplete(call: Call, why: str, partial: Any) -> errors.IncompleteStreamErr
     return errors.IncompleteStreamError(f"{message}\n{hint}".rstrip(), partial=partial)
 
 
+def bare(error: BaseException) -> BaseException:
+    """`error` without the frames that led to it, in which it stands what was sent and said."""
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = link.__context__ = None
+        link = link.__cause__
+    return error
+
+
+def _hidden(call: Call, response: "requests.Response", text: str) -> str:
+    """`text` without what it repeats of the request's secrets, and so the response, in place."""
+    hide = call.secret.hidden_in
+    for name, value in response.headers.items():
+        response.headers[name] = hide(value)
+    for cookie in response.cookies:
+        cookie.value = hide(cookie.value or "")
+    response.reason = hide(response.reason or "")
+    if response._content:  # and not only its end, as of a stream
+        response._content = hide(response._content.decode("latin-1")).encode("latin-1")
+    return hide(text)
+
+
 def _fields(response: "requests.Response", found: envelopes.Envelope) -> dict[str, Any]:
     return {
         "body": found.body,
@@ -199,5 +242,16 @@ def _fields(response: "requests.Response", found: envelopes.Envelope) -> dict[st
     }
 
 
+def legible(words: str, most: int = _MOST) -> str:
+    """The beginning of a server's `words`, of at most `most` bytes, as a terminal may get it."""
+    # A control character may be a command to the terminal; a surrogate cannot be printed at all.
+    seen = "".join(
+        c if c.isprintable() or c == "\n" else " " if c.isspace() else "\ufffd"
+        for c in words[:most]
+    )
+    return seen.encode()[:most].decode(errors="ignore")
+
+
 def _short(words: str, most: int = _MOST) -> str:
-    return words if len(words) <= most else f"{words[:most]}…"
+    seen = legible(words, most)
+    return seen if len(seen) == len(words) else f"{seen}…"

@@ -19,7 +19,7 @@ servers named at each quirk.
 
 from typing import Any, Literal
 
-from rawllm.answers import ChatCompletion, Completion
+from rawllm.answers import ChatCompletion, Completion, Delta
 from rawllm.deltas import CHOICE, MESSAGE, Fields, is_finish
 from rawllm.objects import Object
 
@@ -208,3 +208,20 @@ def words(choice: Object) -> Object:
         if isinstance(value, Object):
             return value
     return Object()
+
+
+def text_of(choice: Object) -> str:
+    """The text that `choice` brings, "" for none.
+
+    >>> text_of(Object.from_json('{"delta": {"content": "He"}}'))
+    'He'
+    """
+    said = words(choice)
+    content = (said if isinstance(said, Delta) else Delta(said)).text or choice.get("text")
+    return content if isinstance(content, str) else ""
+
+
+def says_something(choice: Object) -> bool:
+    """Whether `choice` brings content, reasoning, a tool call or anything else of an answer."""
+    said = words(choice)
+    return bool(choice.get("text")) or any(said[name] for name in said if name != "role")

@@ -9,7 +9,7 @@
 import re
 from collections.abc import Mapping
 
-from rawllm.envelopes import Envelope, context_length, is_loading, is_quota
+from rawllm.envelopes import MOST, Envelope, context_length, is_loading, is_quota
 
 #: Default ports of the servers, from their sources.
 PORTS = {11434: "ollama", 1234: "lmstudio", 8000: "vllm", 8080: "llama-server", 4000: "litellm"}
@@ -66,6 +66,10 @@ HINTS: dict[tuple[str, str | None], str] = {
     "`litellm --config config.yaml`",
     ("dns", None): "no such host: check the spelling of {place} in base_url",
     ("tls", None): "the certificate is not trusted: give its authority's file as verify=",
+    ("dates", None): "the server needs a new certificate, unless this machine's clock is wrong",
+    ("name", None): "give the name that the certificate is for in base_url, not {place}",
+    ("certificate", None): "the server wants a certificate of yours: give its file as cert=",
+    ("no agreement", None): "the two found no TLS that both speak: the server's may be too old",
     ("plain", None): "{place} does not speak TLS: try http:// in base_url",
     ("proxy", None): "the request went through a proxy: check HTTP_PROXY and HTTPS_PROXY, add "
     "{place} to NO_PROXY, or pass proxies=",
@@ -140,7 +144,7 @@ def situation(status: int, found: Envelope, *, path: str, base_path: str) -> str
         return "context"
     if "physical batch size" in found.message:
         return "batch"  # quirk(llama-server): the input of embeddings is bounded by the batch.
-    if found.code == "model_not_found" or _NO_MODEL.search(found.message):
+    if found.code == "model_not_found" or _NO_MODEL.search(found.message, 0, MOST):
         return "model"
     # quirk(mlx-lm): 404 is any failure of generation, whose words are then its own.
     if status in (404, 405) and _NO_PATH.fullmatch(found.message):

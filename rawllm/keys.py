@@ -7,14 +7,16 @@ So are the secrets among headers and parameters, of addresses and of proxies;
 """
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from rawllm import urls
+from rawllm.lazy import lazy
 from rawllm.payloads import is_given
 
-_LONG = 8  # characters; a shorter key is a dummy, and would be found in any word
+LONG = 8  # characters; a shorter key is a dummy, and would be found in any word
+_NO_PROXY = ("no", "no_proxy")
+_PROXIED = ("http", "https", "all", *_NO_PROXY)  # the keys that requests knows
 
 
 class Key:
@@ -51,7 +53,7 @@ class Key:
     def hidden_in(self, text: str) -> str:
         """`text` without the key, which some servers repeat in their errors."""
         key = self.reveal()
-        return text.replace(key, "***") if len(key) >= _LONG else text
+        return text.replace(key, "***") if len(key) >= LONG else text
 
     def check(self) -> None:
         """Raise `TypeError` or `ValueError`, without the key's text, for what no header holds.
@@ -96,7 +98,7 @@ class Guarded(dict[Any, Any]):
     """
 
     def __repr__(self) -> str:
-        return repr({k: "***" if urls.is_secret(str(k)) else v for k, v in self.items()})
+        return repr({name: _displayed(name, value) for name, value in self.items()})
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Guarded, (self.public(),)
@@ -104,6 +106,13 @@ class Guarded(dict[Any, Any]):
     def public(self) -> dict[Any, Any]:
         """Those that are no secrets. (That one is left out is none.)"""
         return {k: v for k, v in self.items() if not (urls.is_secret(str(k)) and is_given(v))}
+
+
+def _displayed(name: Any, value: Any) -> Any:
+    if urls.is_secret(str(name)):
+        return "***"
+    # It may be an address, as OPENAI_BASE_URL is.
+    return urls.refused(value) if isinstance(value, str) and {*"@?"} & {*value} else value
 
 
 class Proxies(dict[str, Any]):
@@ -119,9 +128,35 @@ class Proxies(dict[str, Any]):
     def __reduce__(self) -> tuple[Any, ...]:
         return Proxies, (self.public(),)
 
+    def check(self) -> None:
+        """Raise `TypeError` or `ValueError`, without any password, for what is no proxy."""
+        faults = [_proxy_fault(name, self[name]) for name in self]
+        if fault := next(filter(None, faults), None):
+            raise fault
+
     def public(self) -> dict[str, Any]:
         """They without user and password."""
-        return {k: urls.without_login(v)[0] if isinstance(v, str) else v for k, v in self.items()}
+        return {_without_login(k): _without_login(v) for k, v in self.items()}
+
+
+def _without_login(value: Any) -> Any:
+    if isinstance(value, bytes):  # which are a mistake
+        return b"***"
+    return urls.without_login(value)[0] if isinstance(value, str) else value
+
+
+def _proxy_fault(name: Any, value: Any) -> Exception | None:
+    if not isinstance(name, str) or name.partition("://")[0] not in _PROXIED or "@" in name:
+        shown = urls.refused(name) if isinstance(name, str) else type(name).__name__
+        return ValueError(f"proxies are for {', '.join(_PROXIED)}, not for {shown!r:.100}")
+    if name in _NO_PROXY or value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        return TypeError(f"the proxy for {name} must be a str, not {type(value).__name__}")
+    if urls.is_proxy(value):
+        return None
+    shown = urls.refused(value)
+    return ValueError(f"the proxy for {name} must look like http://host:3128, not {shown!r:.100}")
 
 
 class Place(str):
@@ -131,13 +166,20 @@ class Place(str):
     '/files?key=***'
     """
 
-    @cached_property
+    @lazy
     def shown(self) -> str:
         """It without its secrets."""
         return urls.shown(self)
 
     def __repr__(self) -> str:
         return repr(self.shown)
+
+
+def placed(path: Any) -> Any:
+    """`path` as a `Place`, or its type where it is no text. (A type shows no secret.)"""
+    if isinstance(path, str | type):
+        return path if isinstance(path, type) else Place(path)
+    return type(path)
 
 
 class Address(NamedTuple):
@@ -155,10 +197,10 @@ class Address(NamedTuple):
 def address(base_url: str) -> Address:
     """The parts of `base_url`; a parameter that stands there twice is a list."""
     bare, login = urls.without_login(base_url.strip())
-    bare, _, query = bare.partition("?")
+    bare, mark, query = bare.partition("?")
     found = parse_qs(query.partition("#")[0], keep_blank_values=True)
     parameters = {name: values if values[1:] else values[0] for name, values in found.items()}
-    return Address(bare, Key(login), Guarded(parameters))
+    return Address(bare or mark, Key(login), Guarded(parameters))
 
 
 #: Arguments that may hold secrets: what each has to be, and what then holds it.
@@ -184,8 +226,9 @@ def guard(options: dict[str, Any]) -> dict[str, Any]:
     faults = [_hide(options, name) for name in _HOLDERS if name in options]
     if fault := next(filter(None, faults), None):
         raise TypeError(fault)
-    if "api_key" in options:
-        options["api_key"].check()
+    for name in ("api_key", "proxies"):
+        if options.get(name) is not None:
+            options[name].check()
     return options
 
 

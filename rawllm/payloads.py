@@ -144,6 +144,9 @@ def _message(message: Any, place: int) -> Mapping[str, Any]:
 
 
 def _body(extra_body: Mapping[str, Any] | None = None, **params: Any) -> dict[str, Any]:
+    model = params["model"]
+    if is_given(model) and not isinstance(model, str):
+        raise TypeError(f"model must be a str, not {type(model).__name__}")
     return dict(extended({k: v for k, v in params.items() if is_given(v)}, extra_body))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from rawllm import errors, failures
 from rawllm.objects import Object
 
 if TYPE_CHECKING:
@@ -94,7 +95,10 @@ class RawResponse(Generic[Parsed]):
         if not self._parsed:
             if self._streaming and self._content is not None:
                 raise ValueError("the stream has been read as `content`: `parse()` it instead")
-            self._parsed.append(self._parse(self))
+            try:
+                self._parsed.append(self._parse(self))
+            except errors.APIError as error:
+                raise failures.bare(error) from error.__cause__
         return self._parsed[0]
 
     def close(self) -> None:
@@ -107,7 +111,10 @@ class RawResponse(Generic[Parsed]):
         Raises `APIStatusError` if it is an error in spite of its 200, and
         `APIResponseValidationError` if it is no JSON.
         """
-        return self._reply.json(self.content)
+        try:
+            return self._reply.json(self.content)
+        except errors.APIError as error:
+            raise failures.bare(error) from error.__cause__
 
     def answer(
         self, kind: type[Answer], needs: str = "", tidy: Callable[[Answer], Answer] | None = None

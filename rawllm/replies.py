@@ -80,14 +80,15 @@ class Reply:
         Raises `APIResponseValidationError` for one of more than `limit` bytes.
         """
         body = bytearray(start)
-        while data := self.read1():
+        while len(body) <= limit:
+            data = self.read1()
+            if not data:
+                return self._keep(bytes(body))
             body += data
-            if len(body) > limit:
-                self.close()
-                raise failures.not_the_protocol(
-                    self.call, self.response, bytes(body[:200]), f"more than {limit} bytes", "long"
-                )
-        return self._keep(bytes(body))
+        self.close()
+        raise failures.not_the_protocol(
+            self.call, self.response, bytes(body[:200]), f"more than {limit} bytes", "long"
+        )
 
     def read_error(self) -> str:
         """The text of an error's body, as far as it came and is of use."""
@@ -115,11 +116,11 @@ class Reply:
             value = parse(text)
         except RecursionError:
             raise self.invalid(body, "JSON nested too deep") from None
-        except ValueError as error:
+        except ValueError:
             if not text.strip():
                 raise self.invalid(body, "an empty body") from None
             kind = "HTML" if text.lstrip().startswith("<") else "what is not JSON"
-            raise self.invalid(body, kind) from error
+            raise self.invalid(body, kind) from None
         if envelopes.is_error(value):
             raise failures.status(self.call, self.response, text, datetime.now(timezone.utc))
         return value

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import requests
+import requests.adapters
 import requests.auth
 import requests.hooks
 

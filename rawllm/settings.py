@@ -1,22 +1,27 @@
 """What a client is configured with, checked, and what that makes of one call.
 
-Pure: the environment is a parameter. A caller's mistakes are `TypeError` and
-`ValueError` here, before anything is sent.
+Pure: the environment is a parameter.
 """
 
-import math
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from rawllm import __version__, failures, urls
+from rawllm.checks import (
+    CONNECT_TIMEOUT,
+    Timeout,
+    count,
+    flag,
+    header_fault,
+    loading_timeout,
+    parameter_fault,
+    seconds,
+    timeouts,
+    trust,
+)
 from rawllm.keys import Address, Guarded, Key, Place, address, from_environment, guard
 from rawllm.payloads import Omit, is_given, omit
 
-#: Seconds: the longest silence between two bytes, or a pair (to connect, to read).
-Timeout = float | tuple[float | None, float | None] | None
-
-CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 600.0
 
 #: Arguments of every call that are not parameters of its body.
@@ -32,14 +37,6 @@ OPTIONS = (
 _VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
 
 _MOST_KNOWN = 64  # paths; more begin anew
-
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_FRAMING = ("content-length", "transfer-encoding")  # two readings of one request begin here
-
-#: 23 days: a socket counts milliseconds in 32 bits, and 4294968 s would be 0.7 s.
-_LONGEST = 2_000_000.0
 
 
 class Limits(NamedTuple):
@@ -221,7 +218,7 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
             connect,
             read,
             count("max_retries", given["max_retries"], at_least=0),
-            _loading_timeout(given["loading_timeout"]),
+            loading_timeout(given["loading_timeout"]),
             flag("retry_timeouts", given["retry_timeouts"]),
         ),
         strict_streams=flag("strict_streams", given["strict_streams"]),
@@ -253,24 +250,6 @@ def merged_headers(*layers: Mapping[Any, Any]) -> Guarded:
     return merged
 
 
-def header_fault(name: Any, value: Any) -> Exception | None:
-    """Why a header cannot be that, in words that do not hold the value."""
-    if not isinstance(name, str):
-        return TypeError(f"the name of a header must be a str, not {type(name).__name__}")
-    if not _TOKEN.fullmatch(name):
-        return ValueError(f"no header can have the name {name!r}")
-    if not is_given(value):
-        return None
-    if not isinstance(value, str):
-        return TypeError(f"the header {name} must be a str, not {type(value).__name__}")
-    if name.lower() in _FRAMING:
-        return ValueError(f"the header {name} is not the caller's to set: it frames the body")
-    text = value.strip()
-    if not text.isprintable() or not all(ord(c) < 256 for c in text):
-        return ValueError(f"the header {name} holds a line break or a character beyond Latin-1")
-    return None
-
-
 def _merged_query(*layers: Mapping[Any, Any]) -> Guarded:
     """Parameters of all layers, later ones winning by name; `omit` and `None` remove."""
     for layer in layers:
@@ -282,82 +261,5 @@ def _merged_query(*layers: Mapping[Any, Any]) -> Guarded:
     return Guarded({name: value for name, value in merged.items() if is_given(value)})
 
 
-def parameter_fault(name: Any, value: Any) -> Exception | None:
-    """Why a query cannot hold that, in words that do not hold the value."""
-    if not isinstance(name, str):
-        return TypeError(f"the name of a parameter must be a str, not {type(name).__name__}")
-    for one in value if isinstance(value, list | tuple) else [value]:
-        if not is_given(one):
-            continue
-        if not isinstance(one, str | int | float):
-            kind = type(one).__name__
-            return TypeError(f"the parameter {name} must be a str or a number, not {kind}")
-        if isinstance(one, float) and not math.isfinite(one):
-            return ValueError(f"the parameter {name} must be finite, not {one}")
-        if _SURROGATE.search(f"{name}{one}"):
-            return ValueError(f"the parameter {name!r} holds half a character (a lone surrogate)")
-    return None
-
-
 def _removes_key(headers: Mapping[str, Any]) -> bool:
     return any(k.lower() == "authorization" and not is_given(v) for k, v in headers.items())
-
-
-def timeouts(timeout: Timeout) -> tuple[float | None, float | None]:
-    """The longest wait to connect and to read: of one number both, to connect at most 5 s."""
-    if isinstance(timeout, tuple):
-        if len(timeout) != 2:
-            raise ValueError("timeout must be a number of seconds or a pair (to connect, to read)")
-        return seconds("timeout", timeout[0]), seconds("timeout", timeout[1])
-    read = seconds("timeout", timeout)
-    return min(CONNECT_TIMEOUT, read or CONNECT_TIMEOUT), read
-
-
-def seconds(name: str, value: Any) -> float | None:
-    """`value` if it is a time to wait; `None` for no limit."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be above 0 seconds and finite, not {value}; None: no limit")
-    return float(min(value, _LONGEST))
-
-
-def _loading_timeout(value: Any) -> float:
-    """0 does not wait at all, `None` has no limit."""
-    if value == 0 and not isinstance(value, bool):
-        return 0.0
-    return seconds("loading_timeout", value) or math.inf
-
-
-def flag(name: str, value: Any) -> bool:
-    """`value` if it is a yes or a no."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, not {type(value).__name__}")
-    return value
-
-
-def trust(verify: Any, cert: Any) -> None:
-    """Raise `TypeError` or `ValueError` for what TLS cannot be told by `verify` and `cert`."""
-    if not (verify is None or isinstance(verify, bool) or _is_path(verify)):
-        kind = type(verify).__name__
-        raise TypeError(f"verify must be True, False or a path of certificates, not {kind}")
-    if verify == "":  # which requests takes for no check at all
-        raise ValueError("verify is an empty path; True: the usual authorities, False: no check")
-    pair = cert if isinstance(cert, tuple) and len(cert) == 2 else (cert or "",)
-    if not all(map(_is_path, pair)):
-        raise TypeError("cert must be the path of a certificate, or a pair of it and its key")
-
-
-def _is_path(value: Any) -> bool:
-    return isinstance(value, str) or hasattr(value, "__fspath__")
-
-
-def count(name: str, value: Any, *, at_least: int) -> int:
-    """`value` if it is a whole number of that size."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number, not {type(value).__name__}")
-    if value < at_least:
-        raise ValueError(f"{name} must be at least {at_least}, not {value}")
-    return value

@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from rawllm import envelopes, errors, failures, sse
-from rawllm.answers import ChatCompletion, ChatCompletionChunk, Completion, Delta
-from rawllm.fold import Fold, choices, unfold, words
+from rawllm.answers import ChatCompletion, ChatCompletionChunk, Completion
+from rawllm.fold import Fold, choices, says_something, text_of, unfold
 from rawllm.objects import Object, parse
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 Chunk = TypeVar("Chunk", bound=Object)
 
 _BLANK = b"\xef\xbb\xbf\r\n"  # a byte order mark and empty lines
+_HEAD = 1000  # bytes that show what a body is
+_LONG = 1 << 16  # characters: shorter events hold too few choices to count them
+_CHOICE = 1 << 10  # bytes that a choice takes, however little it says
 
 
 class Stream(Generic[Chunk]):
@@ -60,7 +63,7 @@ class Stream(Generic[Chunk]):
         self._fold = Fold(self._whole)
         self._events: deque[sse.Event] = deque()
         self._first: Any = None  # a chunk that was read before it was asked for
-        self._head = b""  # the first bytes, up to one that shows what the body is
+        self._head = b""  # the first bytes, which show what the body is
         self._sniffed = False
         self._chunks = 0
         self._silent = True  # no content, reasoning or tool call has come
@@ -115,7 +118,7 @@ class Stream(Generic[Chunk]):
             for choice in choices(chunk):
                 index = choice.get("index")
                 first = index if first is ... else first
-                if index == first and (piece := _text(choice)):
+                if index == first and (piece := text_of(choice)):
                     yield piece
 
     def _completion(self) -> Any:
@@ -142,6 +145,9 @@ class Stream(Generic[Chunk]):
                     self._pull()
                 elif (chunk := self._take(self._events.popleft())) is not None:
                     return chunk
+        except errors.APIError as error:
+            self.close()
+            raise failures.bare(error) from error.__cause__
         except BaseException:
             self.close()
             raise
@@ -164,13 +170,14 @@ class Stream(Generic[Chunk]):
         if not data:
             self._end()
             return
-        if not self._sniffed:
+        if len(self._head) < _HEAD:
             self._head += data
-            seen = self._head.lstrip(_BLANK)
+        if not self._sniffed:
+            seen = self._head[:_HEAD].lstrip(_BLANK)
             if seen[:1] in (b"{", b"[", b"<"):  # which begin no event
                 self._take_whole(self._reply.read(self._limit, self._head))
                 return
-            self._sniffed = bool(seen) or len(self._head) > 200
+            self._sniffed = bool(seen) or len(self._head) >= _HEAD
         try:
             self._events.extend(self._decoder.feed(data))
         except sse.EventTooLongError as error:
@@ -186,34 +193,40 @@ class Stream(Generic[Chunk]):
             raise self._failure(data)
         try:
             value = parse(data)
-        except (ValueError, RecursionError):
+        except RecursionError:
+            raise self._wrong("an event nested too deep", data) from None
+        except ValueError:
             # quirk(litellm): a keep-alive may be an event without data.
             if not data.strip():
                 return None
-            raise self._wrong(f"an event that is not JSON: {data[:200]}") from None
+            raise self._wrong("an event that is not JSON", data) from None
         if value is None:
             # quirk(llama-server): of several prompts each begins with `data: null`.
             return None
         if envelopes.is_error(value):
             raise self._failure(data)
         if type(value) is not Object:
-            raise self._wrong(f"an event that is no JSON object: {data[:200]}")
+            raise self._wrong("an event that is no JSON object", data)
         return self._added(value, len(data))
 
     def _added(self, value: Object, size: int) -> Any:
         """The chunk that `value` is, which is part of the answer now."""
+        # Of `{}` after `{}` the answer would take hundreds of times the room.
+        if size > _LONG and (many := len(choices(value))) * _CHOICE > self._limit:
+            raise self._wrong(f"{many} choices in one event (max_response_bytes=)")
         chunk = self._chunk.declare(value)
         self._chunks += 1
         fold = self._fold
         try:
             fold.add(chunk, size)
+            failed = fold.failed.to_json(indent=None) if fold.failed is not None else ""
         except RecursionError:
-            raise self._wrong("a tool call's arguments that are nested too deep") from None
-        if fold.failed is not None:
-            raise self._failure(fold.failed.to_json())
+            raise self._wrong("an event nested too deep to be written again") from None
+        if failed:
+            raise self._failure(failed)
         if fold.size > self._limit:
             raise self._wrong(f"a text of more than {self._limit} bytes (max_response_bytes=)")
-        if self._silent and any(map(_says_something, choices(chunk))):
+        if self._silent and any(map(says_something, choices(chunk))):
             self._silent = False
             self._reply.watch.answering()
         return chunk
@@ -254,7 +267,7 @@ class Stream(Generic[Chunk]):
 
     def _nothing(self) -> None:
         """The body is over and held no chunk: it may not be a stream at all."""
-        head = self._head.lstrip(_BLANK)
+        head = self._head[:_HEAD].lstrip(_BLANK)
         event_stream = "event-stream" in self.response.headers.get("Content-Type", "")
         if event_stream and (head or not self._reply.framed):
             return
@@ -280,8 +293,12 @@ class Stream(Generic[Chunk]):
     def _incomplete(self, why: str) -> errors.IncompleteStreamError:
         return failures.incomplete(self._reply.call, why, self._fold.completion)
 
-    def _wrong(self, what: str) -> errors.StreamError:
-        message = f"{self._reply.call.line}: the stream holds {what}"
+    def _wrong(self, what: str, data: str = "") -> errors.StreamError:
+        call = self._reply.call
+        message = f"{call.line}: the stream holds {what}"
+        if data:
+            data = call.secret.hidden_in(data)
+            message += f": {failures.legible(data[:200])}\n{call.hint('not the protocol')}"
         return errors.StreamError(message, partial=self._fold.completion)
 
 
@@ -307,15 +324,3 @@ class CompletionStream(Stream[Completion]):
     def completion(self) -> Completion:
         """The whole answer, the rest of which is read first. It raises what iterating does."""
         return self._completion()  # type: ignore[no-any-return]
-
-
-def _text(choice: Object) -> str:
-    said = words(choice)
-    text = (said if isinstance(said, Delta) else Delta(said)).text or choice.get("text")
-    return text if isinstance(text, str) else ""
-
-
-def _says_something(choice: Object) -> bool:
-    """Whether a choice brings content, reasoning, a tool call or anything else of an answer."""
-    said = words(choice)
-    return bool(choice.get("text")) or any(said[name] for name in said if name != "role")

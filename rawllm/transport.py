@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rawllm import connections, envelopes, errors, failures, retries, urls
 from rawllm.connections import TROUBLE, wire
 from rawllm.deadlines import Watch
+from rawllm.echoes import Secrets
 from rawllm.envelopes import Envelope
 from rawllm.keys import Guarded, Place
 from rawllm.replies import Reply
@@ -51,6 +52,7 @@ class Transport:
         self._sleep = sleep
         #: By process, for after a fork the sockets are the parent's.
         self._own = {os.getpid(): OwnSession(self._options)}
+        self._pid = os.getpid()  # whose connections the caller's session has
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -106,7 +108,7 @@ class Transport:
         if response.status_code in (307, 308) and target and redirects:
             moved = request._replace(url=Place(target), query=Guarded())
             return self._follow(moved, limits, call, watch, redirects - 1)
-        error = failures.status(call, response, text, _now())
+        error = failures.status(reply.call, response, text, _now())
         event = retries.event(
             response.status_code,
             response.headers,
@@ -128,6 +130,9 @@ class Transport:
             connect = max(min(left, connect or left), 0.001)
             read = read if ours else max(min(left, read or left), 0.001)
         prepared = session.prepare(request)
+        sent, _, settings = prepared
+        secrets = Secrets(sent.headers, sent.url or "", settings["proxies"])
+        call = call._replace(secret=secrets)
         wire.start(watch, read)
         try:
             response = session.send(prepared, (connect, read))
@@ -149,10 +154,13 @@ class Transport:
 
     def _session(self) -> "CallersSession | OwnSession":
         """The caller's session, or this process's own."""
-        if self._callers is not None:
-            return self._callers
         # Without a lock, which another thread may have held at the fork.
         pid = os.getpid()
+        if self._callers is not None:
+            if self._pid != pid:
+                self._callers.begin_anew()
+                self._pid = pid
+            return self._callers
         return self._own.get(pid) or self._own.setdefault(pid, OwnSession(self._options))
 
 

@@ -24,6 +24,8 @@ _NO_PORT = re.compile(r"^((?:[^/]*//)?[^/?#\[:]*):(?!\d*(?:[/?#]|$))[^/?#]*")
 _ENDPOINT = re.compile(r"/(chat/completions|completions|embeddings|models|responses)$")
 _SECRET = re.compile(r"auth|key|token|secret|cookie|password|signature|^sig$", re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443}
+_PROXIES = {*_PORTS, "socks4", "socks4a", "socks5", "socks5h"}
+_LONGEST = 253  # characters of a host's name
 
 
 def repaired(base_url: str) -> str:
@@ -45,12 +47,13 @@ def repaired(base_url: str) -> str:
             url = ("http://" if plain else "https://") + url
         parts = urlsplit(url)
         fits = parts.scheme in _PORTS and bool(origin(url)) and parts.port != 0 and not mistyped
+        fits = fits and len(parts.hostname or "") <= _LONGEST
     except ValueError:  # a port that is no number, a bracket that does not close
         fits = False
     if not fits:
         seen = refused(base_url)
         del base_url, url, parts  # a traceback that prints the locals must not show them
-        raise ValueError(f"base_url must look like http://localhost:11434/v1, not {seen!r}")
+        raise ValueError(f"base_url must look like http://localhost:11434/v1, not {seen!r:.200}")
     path = _ENDPOINT.sub("", parts.path.rstrip("/")).rstrip("/")
     return parts._replace(path=path, fragment="").geturl()
 
@@ -68,10 +71,14 @@ def refused(base_url: str) -> str:
 def joined(base_url: str, path: str) -> str:
     """The address of `path`: behind the base URL's own path, or `path` where it is whole.
 
+    Raises `ValueError` for a whole one that is not of http or https.
+
     >>> joined("http://localhost:8000/v1", "/models")
     'http://localhost:8000/v1/models'
     """
     if _WHOLE.match(path):
+        if urlsplit(path).scheme not in _PORTS:
+            raise ValueError("an address that is not http or https")
         return path
     base = urlsplit(base_url)
     path, _, query = path.partition("?")
@@ -106,6 +113,19 @@ def followed(url: str, location: str) -> str | None:
         return target if location and origin(target) == origin(url) else None
     except ValueError:  # it cannot be taken apart
         return None
+
+
+def is_proxy(url: str) -> bool:
+    """Whether requests can use it as a proxy.
+
+    >>> is_proxy("localhost:3128"), is_proxy("socks5h://me:pass@localhost"), is_proxy("ftp://h")
+    (True, True, False)
+    """
+    whole = url if "://" in url else f"http://{url}"
+    try:
+        return bool(origin(whole)) and urlsplit(whole).scheme in _PROXIES
+    except ValueError:
+        return False
 
 
 def is_loopback(host: str) -> bool:

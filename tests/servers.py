@@ -55,7 +55,11 @@ class Seen(NamedTuple):
 
 class Server:
     def __init__(
-        self, scripts: Sequence[Script], *, slow: threading.Event | None = None, tls: bool = False
+        self,
+        scripts: Sequence[Script],
+        *,
+        slow: threading.Event | None = None,
+        tls: bool | ssl.SSLContext = False,
     ) -> None:
         self.scripts = list(scripts)
         self._slow = slow
@@ -99,7 +103,8 @@ class Server:
             if self._slow is not None:
                 self._slow.wait(PATIENCE)
             if self._tls:
-                connection = _tls_context().wrap_socket(connection, server_side=True)
+                context = _tls_context() if self._tls is True else self._tls
+                connection = context.wrap_socket(connection, server_side=True)
             with connection, connection.makefile("rb") as reader:
                 while (request := _read_request(reader, number)) is not None:
                     with self._lock:
@@ -149,12 +154,14 @@ class Server:
 
 @contextmanager
 def serve(
-    *scripts: Script | bytes, slow: threading.Event | None = None, tls: bool = False
+    *scripts: Script | bytes,
+    slow: threading.Event | None = None,
+    tls: bool | ssl.SSLContext = False,
 ) -> Iterator[Server]:
     """A server that plays `scripts`; plain bytes are a script of one step.
 
-    It reads nothing before `slow` is set. With `tls` its certificate is good
-    for localhost and 127.0.0.1, and to be trusted by `AUTHORITY`.
+    It reads nothing before `slow` is set. With `tls` its certificate is that
+    of the context, or good for localhost and 127.0.0.1, trusted by `AUTHORITY`.
     """
     played = [[script] if isinstance(script, bytes) else script for script in scripts]
     server = Server(played, slow=slow, tls=tls)

@@ -68,6 +68,15 @@ def test_options_that_no_call_has_are_named() -> None:
         client.models.list(limit=3, after="a")
 
 
+@pytest.mark.parametrize("stream", ["false", 1, [1]], ids=repr)
+def test_whether_to_stream_is_true_or_false(stream: Any) -> None:
+    client = rawllm.Client("localhost")
+    with pytest.raises(TypeError, match="stream must be True or False, not"):
+        client.chat("m", "x", stream=stream)
+    with pytest.raises(TypeError, match="stream must be True or False, not"):
+        client.chat("m", "x", extra_body={"stream": stream})
+
+
 def test_without_arguments_it_is_openais() -> None:
     client = rawllm.Client()
     assert client.base_url == "https://api.openai.com/v1"

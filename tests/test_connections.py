@@ -299,6 +299,26 @@ def nowhere(port: int = 0) -> Iterator[Any]:
             sock.close()
 
 
+def test_a_proxy_that_leaves_at_connect_is_the_proxys_failure() -> None:
+    with serve([End.FIN]) as server:
+        with urllib3.ProxyManager(f"http://127.0.0.1:{server.port}", retries=False) as manager:
+            manager.pool_classes_by_scheme = connections.POOLS
+            wire.start(None)
+            with pytest.raises(U.HTTPError) as caught:
+                manager.request("GET", "https://llm.test/", timeout=PATIENCE)
+    assert connections.event(caught.value) == "proxy"
+
+
+def test_no_handshake_begins_once_the_time_is_up(pools: urllib3.PoolManager) -> None:
+    with serve([End.HOLD], tls=True) as server:
+        watch = Watch(deadline=1e-9)
+        wire.start(watch)
+        with pytest.raises(U.HTTPError) as caught:
+            pools.request("GET", server.url, timeout=PATIENCE)
+        watch.stop()
+    assert str(connections.innermost(caught.value)) == "the time was up before the handshake"
+
+
 def test_all_addresses_together_have_the_time_to_connect(
     pools: urllib3.PoolManager, resolve: Callable[[Sequence[Any]], None]
 ) -> None:

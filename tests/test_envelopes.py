@@ -159,6 +159,11 @@ SAYS: dict[str, tuple[str, Envelope]] = {
         said("A pot"),
     ),
     "any: HTML without a title that has words": ("<title></title><p>Teapot</p>", said("Teapot")),
+    "any: HTML with characters": ("<p>&#65;&#x42;&#000000000;", said("AB\ufffd")),
+    "any: HTML with what is no character": (
+        "<p>&#" + "1" * 5000 + ";&#123456789x&#99999999;",
+        said("\ufffd\ufffdx\ufffd"),
+    ),
     "any: text that holds a tag": ("no <title>x</title>", said("no <title>x</title>")),
 }
 
@@ -562,6 +567,17 @@ TOO_LONG: dict[str, tuple[str, int | None, int | None]] = {
         None,
         None,
     ),
+    "llama-server: fields that are no counts": (
+        f'{{"error":{{"type":"exceed_context_size_error","n_prompt_tokens":"{"9" * 5000}",'
+        f'"n_ctx":{"9" * 4000}}}}}',
+        None,
+        None,
+    ),
+    "llama-server: a negative count": (
+        '{"error":{"type":"exceed_context_size_error","n_prompt_tokens":-1,"n_ctx":4096}}',
+        None,
+        4096,
+    ),
     "any: a number of 5000 digits": (
         f'{{"error":"request ({"9" * 5000} tokens) exceeds the available context size (1 tokens)"'
         "}",
@@ -607,6 +623,15 @@ def test_other_errors_are_not_about_the_length(body: str) -> None:
 def test_words_made_to_be_slow_to_search_are_not() -> None:
     start = time.process_time()
     assert context_length(said("maximum context length is 1 tokens " * 20_000)) is not None
+    assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize("words", ["model ", "maximum context length is ", "x"])
+def test_words_without_end_are_not_searched_to_their_end(words: str) -> None:
+    found = said(words * (50_000_000 // len(words)))
+    start = time.process_time()
+    assert context_length(found) is None
+    assert not is_loading(found)
     assert time.process_time() - start < 2
 
 

@@ -14,6 +14,7 @@ import requests
 
 from rawllm import errors, failures, retries
 from rawllm.answers import Message
+from rawllm.echoes import Secrets
 from rawllm.failures import Call
 from rawllm.keys import Key
 from rawllm.objects import Object
@@ -81,7 +82,7 @@ EVENTS: dict[str, tuple[type[errors.APIError], str, str]] = {
     "first_token_timeout": (T, "no content came within first_token_timeout", "raise deadline="),
     "idle_timeout": (T, "no chunk came within idle_timeout", "raise deadline="),
     "dns": (C, "the host's name could not be resolved (why)", "the spelling of localhost:9999"),
-    "handshake": (T, "the TLS handshake was not answered (why)", "does not speak TLS"),
+    "handshake": (C, "the TLS handshake was not answered (why)", "does not speak TLS"),
     "tls": (C, "TLS failed (why)", "verify="),
     "plain": (C, "TLS failed (why)", "does not speak TLS"),
     "proxy": (C, "the proxy failed (why)", "HTTP_PROXY"),
@@ -106,6 +107,28 @@ def test_a_call_without_an_answer_says_what_happened_and_what_to_do(
     assert advice in hint_of(error)
 
 
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("certificate verify failed: certificate has expired", "needs a new certificate"),
+        ("certificate verify failed: certificate is not yet valid", "clock is wrong"),
+        ("Hostname mismatch, certificate is not valid for 'llm.test'", "not localhost:9999"),
+        ("IP address mismatch, certificate is not valid for '::1'", "not localhost:9999"),
+        ("[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] alert", "cert="),
+        ("[SSL: TLSV1_ALERT_PROTOCOL_VERSION] alert", "too old"),
+        ("[SSL: UNSUPPORTED_PROTOCOL] unsupported protocol", "too old"),
+        ("[SSL: SSLV3_ALERT_HANDSHAKE_FAILURE] alert", "too old"),
+        ("self-signed certificate", "verify="),
+    ],
+)
+def test_tls_that_fails_says_what_to_do_about_it(said: str, advice: str) -> None:
+    assert advice in hint_of(failures.no_response(call(), "tls", OSError(said)))
+
+
+def test_a_handshake_that_takes_too_long_is_a_timeout() -> None:
+    assert type(failures.no_response(call(), "handshake", TimeoutError())) is T
+
+
 @pytest.mark.parametrize("cause", [ValueError("invalid literal for int()"), None])
 def test_a_cause_that_says_nothing_is_not_shown(cause: Exception | None) -> None:
     error = failures.no_response(call(), "dropped", cause)
@@ -123,6 +146,49 @@ def test_a_servers_echo_of_the_key_is_hidden() -> None:
     ):
         assert secret not in str(vars(error))
         assert "no key ***" in error.message
+
+
+REPEATED = {"Authorization": "Bearer sk-0123456789"}
+
+
+def test_what_a_response_repeats_is_hidden_in_it_too() -> None:
+    asked = call()._replace(secret=Secrets(REPEATED))
+    for build in (
+        lambda response: failures.status(asked, response, "no sk-0123456789", NOW),
+        lambda response: failures.not_the_protocol(asked, response, b"sk-0123456789", "HTML"),
+    ):
+        response = answer(403, {"X-Echo": "sk-0123456789", "X-Other": "yes"}, "No sk-0123456789")
+        response._content = b"your sk-0123456789 \xff"
+        response.cookies.set("was", "sk-0123456789")
+        error = build(response)
+        assert "sk-0123456789" not in f"{error} {vars(error)} {vars(response)}"
+        assert (response.headers["X-Echo"], response.headers["X-Other"]) == ("***", "yes")
+        assert response.content == b"your *** \xff"
+        assert response.cookies["was"] == "***"
+        assert response.reason == "No ***"
+
+
+def test_a_cause_that_repeats_a_secret_is_not_kept() -> None:
+    asked = call()._replace(secret=Secrets(REPEATED))
+    error = failures.no_response(asked, "protocol", OSError("bad line: sk-0123456789"))
+    assert "(bad line: ***)" in error.message
+    assert error.__cause__ is None
+
+
+def test_an_error_is_bared_of_the_frames_that_led_to_it() -> None:
+    def fail() -> None:
+        try:
+            raise OSError("inner")
+        except OSError as inner:
+            raise errors.APIConnectionError("outer") from inner
+
+    with pytest.raises(errors.APIConnectionError) as caught:
+        fail()
+    cause = caught.value.__cause__
+    assert failures.bare(caught.value) is caught.value
+    assert caught.value.__cause__ is cause is not None
+    for link in (caught.value, cause):
+        assert (link.__traceback__, link.__context__) == (None, None)
 
 
 def test_without_a_cause_there_are_no_brackets() -> None:
@@ -578,6 +644,38 @@ LONG = "x" * 100_000
 def test_a_text_is_to_be_read(error: errors.APIError) -> None:
     assert len(error.message.encode()) < 2048
     assert re.search("x{150}", error.message)
+
+
+#: What a server may say instead of words, and the beginning of what is shown of it.
+ODD = {
+    "a control sequence": ("\x1b[31mred\x00\r\n", "\ufffd[31mred\ufffd"),
+    "a lone surrogate": ("\ud800 bad", "\ufffd bad"),
+    "blanks": ("a\tb\u00a0c\u2028d\n e", "a b c d\n e"),
+    "a script that runs the other way": ("\u202etxt", "\ufffdtxt"),
+    "NULs without end": ("\0" * 5000, "\ufffd" * 100),
+    "quotes and line breaks": ("'\"\n" * 2000, "'\"\n" * 100),
+    "Chinese": ("模型" * 2000, "模型" * 100),
+    "dense at first": ("模" * 1000 + "x" * 1000, "模" * 300),
+}
+
+
+@pytest.mark.parametrize(("said", "shown"), ODD.values(), ids=ODD)
+def test_whatever_a_server_says_can_be_printed_and_is_bounded(said: str, shown: str) -> None:
+    asked, page = call(), answer(200, {"Content-Type": said}, said)
+    moved = answer(302, {"Location": f"http://x.test/{said}" * 100}, said)
+    for error in (
+        failures.status(asked, page, said, NOW),
+        failures.status(asked, moved, said, NOW),
+        failures.in_stream(asked, page, said, None),
+        failures.not_the_protocol(asked, page, said.encode(errors="replace"), "what is not JSON"),
+        failures.no_response(asked, "protocol", OSError(said)),
+    ):
+        assert len(error.message.encode()) < 2048
+        assert len(repr(error).encode()) < 4096
+        assert all(c.isprintable() or c == "\n" for c in error.message)
+    assert (
+        failures.status(asked, answer(500), said, NOW).message.partition(": ")[2].startswith(shown)
+    )
 
 
 def test_words_are_shown_whole_up_to_a_page() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from rawllm.answers import ChatCompletion, Completion, Message, Usage
-from rawllm.fold import Fold, Verdict, choices, unfold, words
+from rawllm.answers import ChatCompletion, ChatCompletionChunk, Completion, Message, Usage
+from rawllm.fold import Fold, Verdict, choices, says_something, text_of, unfold, words
 from rawllm.objects import Object
 
 Json = dict[str, Any]
@@ -878,3 +878,31 @@ def test_several_prompts_have_a_choice_each(prompts: int, verdict: Verdict) -> N
     for done in (True, False):
         said = fold.verdict(done=done, framed=True, expected=prompts, prompts=prompts)
         assert said == verdict
+
+
+#: name: (a choice, its text, whether it says something)
+SAID: dict[str, tuple[dict[str, Any], str, bool]] = {
+    "nothing": ({}, "", False),
+    "a role": ({"delta": {"role": "assistant", "content": ""}}, "", False),
+    "a piece of text": ({"delta": {"content": "He"}}, "He", True),
+    "a whole message": ({"message": {"role": "assistant", "content": "He"}}, "He", True),
+    "parts of text": ({"delta": {"content": [{"type": "text", "text": "He"}]}}, "He", True),
+    "reasoning": ({"delta": {"reasoning": "Hm"}}, "", True),
+    "a tool call": ({"delta": {"tool_calls": [{}]}}, "", True),
+    "a legacy text": ({"text": "He"}, "He", True),
+    "no legacy text": ({"text": ""}, "", False),
+    "a legacy text that is none": ({"text": 7}, "", True),
+    "content before a legacy text": ({"text": "no", "delta": {"content": "He"}}, "He", True),
+}
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["declared", "as it came"])
+@pytest.mark.parametrize(("choice", "said", "something"), SAID.values(), ids=SAID)
+def test_what_a_choice_says(
+    choice: dict[str, Any], said: str, something: bool, declared: bool
+) -> None:
+    one = Object.from_json(json.dumps(choice))
+    if declared:
+        ChatCompletionChunk.declare(Object({"choices": [one]}))
+    assert text_of(one) == said
+    assert says_something(one) is something

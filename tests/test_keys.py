@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 
 from rawllm import omit
-from rawllm.keys import Guarded, Key, Place, Proxies, address, from_environment, guard
+from rawllm.keys import (
+    Guarded,
+    Key,
+    Place,
+    Proxies,
+    address,
+    from_environment,
+    guard,
+    placed,
+)
 
 SECRET = "sk-s3cret"
 
@@ -196,7 +205,47 @@ def test_the_public_part_is_without_secrets_of_any_kind() -> None:
     assert SECRET not in repr(Guarded(query))
 
 
+def test_guarded_values_that_are_addresses_show_no_secret() -> None:
+    shown = repr(Guarded({"OPENAI_BASE_URL": f"http://me:{SECRET}@h/v1", "Referer": "h?key=1"}))
+    assert shown == "{'OPENAI_BASE_URL': 'h/v1', 'Referer': 'h?key=***'}"
+
+
 # --- proxies ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "proxies",
+    [
+        {"http": "http://localhost:3128", "https": "localhost:3128", "all": "socks5h://h"},
+        {"http://example.org": "http://h", "no_proxy": "localhost,.test", "https": None},
+        {"http": ""},
+    ],
+    ids=repr,
+)
+def test_what_can_be_a_proxy(proxies: Any) -> None:
+    Proxies(proxies).check()
+
+
+#: name: (proxies, the error, its text)
+NO_PROXIES: dict[str, tuple[Any, type[Exception], str]] = {
+    "another scheme": ({"htpp": "http://h"}, ValueError, "not for 'htpp'"),
+    "the wrong way round": ({f"http://me:{SECRET}@h": "http"}, ValueError, "not for 'h'"),
+    "a number": ({5: "http://h"}, ValueError, "not for 'int'"),
+    "no text": ({"http": 5}, TypeError, "the proxy for http must be a str, not int"),
+    "bytes": ({"http": SECRET.encode()}, TypeError, "the proxy for http must be a str, not bytes"),
+    "no host": ({"http": f"http://me:{SECRET}@"}, ValueError, "must look like http://host:3128"),
+    "no port": ({"http": f"http://me:{SECRET}@h:port"}, ValueError, "not 'h:\\*\\*\\*'"),
+    "another protocol": ({"all": f"ftp://me:{SECRET}@h"}, ValueError, "for all must look like"),
+}
+
+
+@pytest.mark.parametrize(("proxies", "kind", "says"), NO_PROXIES.values(), ids=NO_PROXIES)
+def test_what_can_be_no_proxy_is_refused_and_not_shown(
+    proxies: Any, kind: type[Exception], says: str
+) -> None:
+    with pytest.raises(kind, match=says) as caught:
+        guard({"proxies": {"no_proxy": f"http://me:{SECRET}@h"} | proxies})
+    assert SECRET not in printed(caught.value)
 
 
 def test_proxies_show_and_pickle_no_password() -> None:
@@ -216,6 +265,12 @@ def test_a_place_is_a_text_whose_repr_is_without_secrets() -> None:
     place = Place(f"/files?key={SECRET}")
     assert place == f"/files?key={SECRET}" == f"{place}"
     assert repr(place) == "'/files?key=***'"
+
+
+def test_a_path_that_is_no_text_is_held_by_its_type() -> None:
+    assert placed("/x") == "/x"
+    assert type(placed("/x")) is Place
+    assert placed(placed(b"/x?key=secret")) is bytes
 
 
 def test_an_address_is_taken_apart() -> None:
@@ -244,6 +299,11 @@ QUERIES: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.mark.parametrize(("query", "parameters"), QUERIES.values(), ids=QUERIES)
 def test_nothing_of_an_addresss_query_is_lost(query: str, parameters: dict[str, Any]) -> None:
     assert address(f"http://localhost/v1?{query}").query == parameters
+
+
+def test_a_query_alone_is_no_address_and_none_that_was_not_given() -> None:
+    assert address("?key=s3cret").bare == "?"
+    assert address(" ").bare == ""
 
 
 @pytest.mark.parametrize("base_url", [f"http://me:{SECRET}?x@h", f"http://me:{SECRET}/x@h"])

@@ -23,9 +23,10 @@ PACKAGE = ROOT / "rawllm"
 #: The layers, lowest first. A module may import from lower layers and from
 #: those named before it in its own.
 LAYERS: list[list[str]] = [
-    ["objects", "errors"],
+    ["objects", "errors", "lazy"],
     [
         "sse",
+        "ndjson",
         "chunks",
         "payloads",
         "answers",
@@ -36,7 +37,9 @@ LAYERS: list[list[str]] = [
         "retries",
         "urls",
         "keys",
+        "echoes",
         "failures",
+        "checks",
         "settings",
     ],
     ["deadlines", "connections", "bodies", "replies", "adapters", "sessions", "transport"],
@@ -100,7 +103,7 @@ CLI = [
 ]
 CORE = [name for layer in LAYERS for name in layer]
 ORDER = CORE + TESTING + CLI
-CORE_LIMIT = 5650  # lines, docstrings and all
+CORE_LIMIT = 6100  # lines, docstrings and all
 PACKAGES = ("testing", "cli")  # whose __init__ is a chapter of its own
 
 

@@ -383,3 +383,10 @@ def test_what_a_model_said_is_sent_back_without_its_nulls() -> None:
     body = chat("m", [said, asked])
     assert body["messages"] == [{"role": "assistant", "tool_calls": [{"id": "1"}]}, asked]
     assert said["content"] is None
+
+
+@pytest.mark.parametrize("model", [5, True, b"m", ["m"], {"id": "m"}], ids=repr)
+@pytest.mark.parametrize("build", [chat, completion, embedding])
+def test_a_model_is_named_by_a_text(build: Any, model: Any) -> None:
+    with pytest.raises(TypeError, match="model must be a str, not"):
+        build(model, "x")

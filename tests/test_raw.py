@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 import pytest
@@ -78,3 +79,16 @@ def test_a_raw_stream_parses_to_the_stream_or_reads_its_bytes() -> None:
 def test_a_request_id_is_kept_on_results() -> None:
     with serve(answer(CHAT, x_request_id="r1")) as server, rawllm.Client(server.url) as client:
         assert client.chat.completions.create(model="m", messages="x")._request_id == "r1"
+
+
+@pytest.mark.parametrize("read", ["parse", "json"])
+def test_no_frame_of_an_error_shows_what_was_said(
+    mock: Any, client: rawllm.Client, read: str
+) -> None:
+    mock.post(f"{BASE}/chat/completions", body="<html>s3cret")
+    raw = client.chat.completions.with_raw_response.create(model="m", messages="x")
+    with pytest.raises(rawllm.APIResponseValidationError, match="s3cret") as caught:
+        getattr(raw, read)()
+    told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert [frame.name for frame in told.stack[1:] if "s3cret" in str(frame.locals)] == []
+    assert caught.value.__context__ is None

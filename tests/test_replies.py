@@ -138,6 +138,13 @@ def test_a_body_over_the_limit_is_not_read_on(script: Script) -> None:
                 client.chat("m", "x")
 
 
+def test_a_whole_answer_to_a_stream_is_not_over_the_limit() -> None:
+    with serve([answer(CHAT)]) as server:
+        with rawllm.Client(server.url, max_response_bytes=len(JSON) - 1) as client:
+            with pytest.raises(rawllm.APIResponseValidationError, match="more than"):
+                list(client.chat("m", "x", stream=True))
+
+
 def test_a_body_at_the_limit_is_read() -> None:
     with serve(answer(CHAT)) as server:
         with rawllm.Client(server.url, max_response_bytes=len(JSON)) as client:

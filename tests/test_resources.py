@@ -274,6 +274,12 @@ def test_a_model_has_an_id(client: rawllm.Client, model: Any) -> None:
         client.models.retrieve(model)
 
 
+@pytest.mark.parametrize("model", ["a\nb", "a\ud800"])
+def test_a_models_id_is_of_characters(client: rawllm.Client, model: str) -> None:
+    with pytest.raises(ValueError, match="what is no character"):
+        client.models.retrieve(model)
+
+
 @pytest.mark.parametrize("model", [".", "..", "../x", "a/../../b", "a/./b", "a/.."])
 def test_a_models_id_leads_to_no_other_path(mock: Any, client: rawllm.Client, model: str) -> None:
     for call in (client.models.retrieve, client.models.delete):
@@ -327,6 +333,32 @@ def test_every_method_has_its_name(mock: Any, client: rawllm.Client, verb: str) 
     assert sent(mock) == {"a": 1}
     assert getattr(client.with_raw_response, verb)("/x").json() == [1]
     assert mock.calls[-1].request.method == verb.upper()
+
+
+@pytest.mark.parametrize("verb", ["get", "post", "put", "patch", "delete"])
+@pytest.mark.parametrize(("path", "kind"), [(None, "NoneType"), (b"/x", "bytes"), (int, "int")])
+def test_a_path_is_text(client: rawllm.Client, verb: str, path: Any, kind: str) -> None:
+    for asked in (client, client.with_raw_response):
+        with pytest.raises(TypeError, match=f"path must be a str, not {kind}"):
+            getattr(asked, verb)(path)
+
+
+@pytest.mark.parametrize(
+    ("method", "kind", "says"),
+    [
+        (None, TypeError, "method must be a str, not NoneType"),
+        (b"GET", TypeError, "method must be a str, not bytes"),
+        ("", ValueError, "not ''"),
+        ("GET /x", ValueError, "a word such as GET"),
+        ("GET\r\nX: 1", ValueError, "a word such as GET"),
+    ],
+    ids=repr,
+)
+def test_a_method_is_a_word(
+    client: rawllm.Client, method: Any, kind: type[Exception], says: str
+) -> None:
+    with pytest.raises(kind, match=says):
+        client.request(method, "/x")
 
 
 def test_every_call_takes_an_extra_body(mock: Any, client: rawllm.Client) -> None:

@@ -7,7 +7,6 @@ import pickle
 import traceback
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,14 +17,9 @@ from rawllm.settings import (
     OPTIONS,
     Limits,
     Settings,
-    count,
-    header_fault,
     merged_headers,
-    parameter_fault,
     resolve,
-    seconds,
     take_options,
-    timeouts,
 )
 
 SECRET = "sk-s3cret"
@@ -242,12 +236,6 @@ def test_headers_merge_by_name_in_any_case(
     assert type(found) is Guarded
 
 
-@pytest.mark.parametrize("value", ["", "x", "a b", "caf\u00e9", "=?utf-8?q?x?=", None, omit])
-@pytest.mark.parametrize("name", ["X", "x-api-key", "X_1.2~!#$%&'*+^`|"])
-def test_what_a_header_can_be(name: str, value: Any) -> None:
-    assert header_fault(name, value) is None
-
-
 #: name: (a header's value, the error, its text)
 NO_VALUES: dict[str, tuple[Any, type[Exception], str]] = {
     "a new line": ("s3cret\nX: 1", ValueError, "holds a line break"),
@@ -283,13 +271,6 @@ def test_what_no_header_can_be_called_is_refused_by_its_name(name: str, value: A
     with pytest.raises(ValueError, match="no header can have the name") as caught:
         merged_headers({name: value})
     assert str(caught.value).endswith(repr(name))
-
-
-@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding"])
-def test_how_a_body_is_framed_is_not_the_callers_to_say(name: str) -> None:
-    with pytest.raises(ValueError, match=f"the header {name} is not the caller's to set"):
-        settings(default_headers={name: "1"})
-    assert header_fault(name, omit) is None
 
 
 @pytest.mark.parametrize("name", [b"X-Key", 7, None], ids=repr)
@@ -497,68 +478,29 @@ def test_what_is_left_of_the_settings_is_as_given() -> None:
     assert (made.strict_streams, made.max_response_bytes) == (False, 7)
 
 
-#: name: (timeout=, (to connect, to read))
-TIMEOUTS: dict[str, tuple[Any, tuple[float | None, float | None]]] = {
-    "long": (30, (5.0, 30.0)),
-    "short": (2.5, (2.5, 2.5)),
-    "none": (None, (5.0, None)),
-    "a pair": ((1, 2), (1.0, 2.0)),
-    "half a pair": ((None, 2), (None, 2.0)),
-    "a pair of none": ((None, None), (None, None)),
-    "longer than a socket counts": (1e9, (5.0, 2e6)),
-    "longer than a float counts": (10**400, (5.0, 2e6)),
-    "exactly as long": (2e6, (5.0, 2e6)),
-}
-
-
-@pytest.mark.parametrize(("given", "expected"), TIMEOUTS.values(), ids=TIMEOUTS)
-def test_a_timeout_is_a_wait_to_connect_and_one_to_read(
-    given: Any, expected: tuple[float | None, float | None]
-) -> None:
-    assert timeouts(given) == expected
-    limits = settings(timeout=given).limits
-    assert (limits.connect, limits.read) == expected
-
-
-@pytest.mark.parametrize("given", [(), (1,), (1, 2, 3)], ids=repr)
-def test_a_tuple_that_is_no_pair_is_refused(given: Any) -> None:
-    with pytest.raises(ValueError, match=r"^timeout must be a number of seconds or a pair"):
-        timeouts(given)
-
-
-#: name: (what is no time to wait, the error, its text)
-NO_SECONDS: dict[str, tuple[Any, type[Exception], str]] = {
-    "zero": (0, ValueError, "above 0 seconds and finite, not 0; None: no limit"),
-    "negative": (-1.5, ValueError, "not -1.5"),
-    "NaN": (math.nan, ValueError, "not nan"),
-    "infinity": (math.inf, ValueError, "not inf"),
-    "true": (True, TypeError, "a number of seconds, not bool"),
-    "false": (False, TypeError, "not bool"),
-    "text": ("5", TypeError, "not str"),
-    "a list": ([5, 10], TypeError, "not list"),
-}
-
-
-@pytest.mark.parametrize(("given", "kind", "says"), NO_SECONDS.values(), ids=NO_SECONDS)
-def test_what_is_no_time_to_wait_is_refused(given: Any, kind: type[Exception], says: str) -> None:
-    with pytest.raises(kind, match=f"^deadline must be .*{says}"):
-        seconds("deadline", given)
-    with pytest.raises(kind, match=f"^timeout must be .*{says}"):
-        settings(timeout=given)
-    with pytest.raises(kind, match=f"^timeout must be .*{says}"):
-        timeouts((1, given))
-    with pytest.raises(kind, match=f"^timeout must be .*{says}"):
-        timeouts((given, 1))
-    if given != 0 or given is False:
-        with pytest.raises(kind, match=f"^loading_timeout must be .*{says}"):
-            settings(loading_timeout=given)
-
-
 @pytest.mark.parametrize(
-    ("given", "expected"), [(0, 0.0), (0.0, 0.0), (1, 1.0), (None, math.inf)], ids=repr
+    ("name", "given"),
+    [
+        ("timeout", -1),
+        ("loading_timeout", "1"),
+        ("max_retries", -1),
+        ("max_response_bytes", 0),
+        ("retry_timeouts", "no"),
+        ("strict_streams", 0),
+        ("verify", 0),
+        ("cert", 5),
+    ],
 )
-def test_how_long_a_model_that_loads_is_waited_for(given: Any, expected: float) -> None:
-    assert settings(loading_timeout=given).limits.loading_timeout == expected
+def test_what_is_given_is_checked_under_its_name(name: str, given: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"^{name} must be "):
+        settings(**{name: given})
+
+
+def test_parameters_of_a_query_are_checked_wherever_they_come_from() -> None:
+    with pytest.raises(TypeError, match="the parameter a must be a str or a number, not dict"):
+        settings(default_query={"a": {}})
+    with pytest.raises(ValueError, match="the parameter a must be finite"):
+        settings().request("GET", "/x", None, extra_query={"a": math.nan})
 
 
 def test_a_calls_own_limits() -> None:
@@ -578,90 +520,6 @@ def test_a_limit_that_is_none_is_refused_by_its_name(
 ) -> None:
     with pytest.raises(kind, match=f"^{name} must be"):
         settings().limits_with(**{name: given})
-
-
-# --- whom to trust ----------------------------------------------------------
-
-
-@pytest.mark.parametrize("verify", [None, True, False, "/a.pem", Path("/a.pem")])
-@pytest.mark.parametrize("cert", [None, "/me.pem", ("/me.pem", "/me.key"), Path("/me.pem")])
-def test_what_tls_can_be_told(verify: Any, cert: Any) -> None:
-    assert settings(verify=verify, cert=cert)
-
-
-@pytest.mark.parametrize(
-    ("given", "kind", "says"),
-    [
-        ({"verify": ""}, ValueError, "verify is an empty path; True: the usual authorities"),
-        ({"verify": 0}, TypeError, "verify must be True, False or a path of certificates, not int"),
-        ({"verify": b"/a.pem"}, TypeError, "a path of certificates, not bytes"),
-        ({"cert": 5}, TypeError, "cert must be the path of a certificate, or a pair"),
-        ({"cert": ("/me.pem",)}, TypeError, "cert must be the path of a certificate, or a pair"),
-        ({"cert": ("/me.pem", 5)}, TypeError, "cert must be the path of a certificate, or a pair"),
-    ],
-)
-def test_what_tls_cannot_be_told_is_refused(
-    given: dict[str, Any], kind: type[Exception], says: str
-) -> None:
-    with pytest.raises(kind, match=says):
-        settings(**given)
-
-
-# --- a query ----------------------------------------------------------------
-
-
-@pytest.mark.parametrize("value", ["a", 1, 0.5, True, ["a", 1, None], (), omit, None])
-def test_what_a_parameter_can_be(value: Any) -> None:
-    assert parameter_fault("a", value) is None
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "kind", "says"),
-    [
-        (1, "a", TypeError, "the name of a parameter must be a str, not int"),
-        ("a", {"b": 1}, TypeError, "the parameter a must be a str or a number, not dict"),
-        ("a", ["b", b"c"], TypeError, "the parameter a must be a str or a number, not bytes"),
-        ("a", math.nan, ValueError, "the parameter a must be finite, not nan"),
-        ("a", "\ud800", ValueError, "the parameter 'a' holds half a character"),
-        ("\udfff", "b", ValueError, "holds half a character"),
-    ],
-)
-def test_what_a_parameter_cannot_be_is_refused(
-    name: Any, value: Any, kind: type[Exception], says: str
-) -> None:
-    with pytest.raises(kind, match=says):
-        settings(default_query={name: value})
-    with pytest.raises(kind, match=says):
-        settings().request("GET", "/x", None, extra_query={name: value})
-
-
-# --- whole numbers ----------------------------------------------------------
-
-
-@pytest.mark.parametrize("given", [0, 1, 10**6])
-def test_a_whole_number(given: int) -> None:
-    assert count("max_retries", given, at_least=0) == given
-
-
-@pytest.mark.parametrize(
-    ("name", "given", "kind", "says"),
-    [
-        ("max_retries", -1, ValueError, "must be at least 0, not -1"),
-        ("max_retries", 2.0, TypeError, "must be a whole number, not float"),
-        ("max_retries", True, TypeError, "must be a whole number, not bool"),
-        ("max_retries", "2", TypeError, "must be a whole number, not str"),
-        ("max_retries", None, TypeError, "must be a whole number, not NoneType"),
-        ("max_response_bytes", 0, ValueError, "must be at least 1, not 0"),
-        ("max_response_bytes", math.inf, TypeError, "must be a whole number, not float"),
-        ("retry_timeouts", "no", TypeError, "must be True or False, not str"),
-        ("strict_streams", 0, TypeError, "must be True or False, not int"),
-    ],
-)
-def test_what_is_no_such_number_or_answer_is_refused(
-    name: str, given: Any, kind: type[Exception], says: str
-) -> None:
-    with pytest.raises(kind, match=f"^{name} {says}$"):
-        settings(**{name: given})
 
 
 @pytest.mark.parametrize("removed", [omit, None])

@@ -9,9 +9,13 @@ import traceback
 from typing import Any
 
 import pytest
+import requests
+import urllib3
 
 import rawllm
 from rawllm import ChatStream
+from tests.fuzz import played
+from tests.fuzz.played import playing
 from tests.servers import (
     CHAT,
     EVENTS,
@@ -485,7 +489,12 @@ def test_an_error_in_the_stream_is_raised(sse: bytes, status: int | None, words:
 WRONG: dict[str, tuple[bytes, str]] = {
     "no JSON": (b"data: oops {\n\n", "oops {"),
     "no object": (b"data: [1, 2]\n\n", "[1, 2]"),
-    "nested too deep": (b"data: " + b"[" * 200_000 + b"\n\n", "[[["),
+    "nested too deep": (b"data: " + b"[" * 200_000 + b"\n\n", "nested too deep: [[["),
+    "a command to the terminal": (b"data: \x1b[2J\n\n", ": \ufffd[2J\nHint: is http"),
+    "choices without end": (
+        b'data: {"choices":[' + b",".join([b"{}"] * 25_000) + b"]}\n\n",
+        "25000 choices in one event (max_response_bytes=)",
+    ),
     "too long": (b"data: " + b"x" * 70_000 + b"\n\n", "65536"),
     "text too long": (b"".join(event(piece("x" * 30_000)) for _ in range(3)), "65536"),
 }
@@ -513,6 +522,17 @@ def test_arguments_of_any_depth_end_as_documented() -> None:
             with pytest.raises(
                 rawllm.StreamError, match=r"no finish_reason|nested too deep|not JSON"
             ):
+                list(open_stream(server))
+
+
+def test_a_failed_choice_of_any_depth_ends_as_documented() -> None:
+    # Near the interpreter's limit JSON can be read, and not be written as text.
+    call = b'data: {"choices":[{"finish_reason":"error","x":%s%s}]}\n\n'
+    depths = range(600, 1000, 4)
+    scripts = [[STREAM_HEAD, chunk(call % (b"[" * d, b"]" * d)), LAST_CHUNK] for d in depths]
+    with serve(*scripts) as server:
+        for _ in depths:
+            with pytest.raises(rawllm.StreamError, match=r"with an error|nested too deep"):
                 list(open_stream(server))
 
 
@@ -580,6 +600,19 @@ def test_what_is_no_stream_names_the_url_and_the_likely_mistake(
     assert body.decode().strip()[:100] in caught.value.message
 
 
+@pytest.mark.parametrize("body", [b"Ollama is running", b"x" * 2000], ids=["short", "long"])
+def test_what_is_no_stream_is_shown_the_same_in_whichever_pieces_it_comes(body: bytes) -> None:
+    shown = set()
+    for pieces in ([body], [body[:1], body[1:]], [body[:9], body[9:]]):
+        with playing() as wire, played.client() as client:
+            wire.pieces = [head(content_length=str(len(body))), *pieces]
+            with pytest.raises(rawllm.APIResponseValidationError, match="no event") as caught:
+                client.chat("m", "x", stream=True)
+        said = str(caught.value).partition("no event")[2].partition("\n")[0]
+        shown.add((said, caught.value.body))
+    assert shown == {(f" (no content type): {body.decode()[:200]}", body.decode()[:1000])}
+
+
 def test_prompts_whose_answers_are_mixed_are_an_error() -> None:
     mixed = [{"choices": [{"index": 0, "text": t, "finish_reason": f}]} for t, f in PIECES]
     with serve(stream(*mixed, "[DONE]")) as server, rawllm.Client(server.url) as client:
@@ -611,3 +644,31 @@ def test_no_frame_of_an_error_in_a_stream_shows_the_key() -> None:
     ]
     assert mine
     assert not any("sk-very-secret" in str(f.locals) for f in mine if "/tests/" not in f.filename)
+
+
+class Interrupted(requests.adapters.HTTPAdapter):
+    """Somebody presses Ctrl-C while the body is read."""
+
+    closed = False
+
+    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
+        headers = {"Content-Type": "text/event-stream"}
+        raw = urllib3.HTTPResponse(self, headers, 200, preload_content=False)  # type: ignore[arg-type]
+        return self.build_response(request, raw)
+
+    def read1(self, *_: Any) -> bytes:
+        raise KeyboardInterrupt
+
+    read = read1
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_an_interrupt_closes_the_stream_and_is_raised() -> None:
+    session, adapter = requests.Session(), Interrupted()
+    session.mount("http://", adapter)
+    with rawllm.Client("http://localhost/v1", session=session) as client:
+        with pytest.raises(KeyboardInterrupt):
+            list(client.chat("m", "x", stream=True))
+        assert adapter.closed

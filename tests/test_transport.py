@@ -9,7 +9,7 @@ import pickle
 import socket
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -81,9 +81,12 @@ def _say(client: rawllm.Client, results: Any) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_forked_process_has_connections_of_its_own() -> None:
+@pytest.mark.parametrize("kind", [lambda: None, requests.Session], ids=["ours", "the caller's"])
+def test_a_forked_process_has_connections_of_its_own(
+    kind: Callable[[], requests.Session | None],
+) -> None:
     context = multiprocessing.get_context("fork")
-    with serve(answer(CHAT)) as server, rawllm.Client(server.url) as client:
+    with serve(answer(CHAT)) as server, rawllm.Client(server.url, session=kind()) as client:
         client.chat("m", "x")
         results = context.SimpleQueue()
         child = context.Process(target=_say, args=(client, results))
@@ -92,6 +95,16 @@ def test_a_forked_process_has_connections_of_its_own() -> None:
         assert results.get() == "Hello there!"
         client.chat("m", "x")
         assert [request.connection for request in server.requests] == [0, 1, 0]
+
+
+def test_another_process_lets_go_of_a_callers_connections_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with serve(answer(CHAT)) as server, rawllm.Client(server.url, session=requests.Session()) as c:
+        c.chat("m", "x")
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        assert [c.chat("m", "x"), c.chat("m", "x")] == ["Hello there!"] * 2
+        assert [request.connection for request in server.requests] == [0, 1, 1]
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -646,8 +659,9 @@ def test_a_proxy_that_fails_is_named() -> None:
 
 
 @pytest.mark.parametrize("proxy", ["socks5h://127.0.0.1:9", "http:///nowhere"])
-def test_a_proxy_that_cannot_be_used_is_named(proxy: str) -> None:
-    with rawllm.Client("http://server.test/v1", proxies={"http": proxy}) as client:
+def test_a_proxy_that_cannot_be_used_is_named(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    with rawllm.Client("http://server.test/v1") as client:
         with pytest.raises(rawllm.APIConnectionError, match="the proxy failed"):
             client.chat("m", "x")
 

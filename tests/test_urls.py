@@ -10,6 +10,7 @@ from rawllm import urls
 from rawllm.urls import (
     OPENAI,
     is_loopback,
+    is_proxy,
     is_secret,
     joined,
     origin,
@@ -114,8 +115,9 @@ def test_what_is_repaired_needs_no_repair(meant: str) -> None:
         "http:\\\\localhost:1234\\v1",
         "http://local\0host/v1",
         "http://localhost\x7f/v1",
+        "http://" + "h." * 127 + "h/v1",
     ],
-    ids=repr,
+    ids=lambda given: repr(given)[:60],
 )
 def test_what_is_no_address_is_refused_with_one_that_is(given: str) -> None:
     with pytest.raises(ValueError, match="base_url must look like http://localhost:11434/v1, not"):
@@ -189,6 +191,30 @@ JOINED: dict[str, tuple[str, str, str]] = {
 @pytest.mark.parametrize(("base", "path", "address"), JOINED.values(), ids=JOINED)
 def test_a_path_is_joined_to_the_base_url(base: str, path: str, address: str) -> None:
     assert joined(base, path) == address
+
+
+@pytest.mark.parametrize("path", ["ftp://h/x", "file:///etc/passwd", "unix://h/x"])
+def test_a_whole_address_is_of_http(path: str) -> None:
+    with pytest.raises(ValueError, match="not http or https"):
+        joined("http://h:1/v1", path)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_one"),
+    [
+        ("http://localhost:3128", True),
+        ("HTTPS://me:pass@proxy.test", True),
+        ("proxy.test:3128", True),
+        ("socks5h://h", True),
+        ("http://", False),
+        ("http://h:port", False),
+        ("h:port", False),
+        ("ftp://h", False),
+        ("http://a\\@b", False),
+    ],
+)
+def test_what_can_be_a_proxy(url: str, is_one: bool) -> None:
+    assert is_proxy(url) is is_one
 
 
 # --- origins ----------------------------------------------------------------

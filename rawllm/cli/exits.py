@@ -79,6 +79,10 @@ WORDS = (
     ("raise deadline=, or ask for less with max_tokens=", "ask for less with -o max_tokens=100"),
     ("loading_timeout= says how long to wait for it", "try again in a while"),
     ("give its authority's file as verify=", "name its authority's file in REQUESTS_CA_BUNDLE"),
+    (
+        "the server wants a certificate of yours: give its file as cert=",
+        "the server wants a certificate of yours, which `rawllm` cannot give: ask it from Python",
+    ),
     (", or pass proxies=", ""),
     ("max_response_bytes= says how much is accepted", "so much is not accepted"),
     ("strict_streams=False accepts that", "--no-stream asks for the whole answer at once"),

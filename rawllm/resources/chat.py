@@ -1,12 +1,12 @@
 """`/chat/completions`: the conversation."""
 
 from collections.abc import Iterator
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from rawllm import payloads
 from rawllm.answers import ChatCompletion, Message
 from rawllm.keys import guard
+from rawllm.lazy import lazy
 from rawllm.payloads import Messages
 from rawllm.raw import RawResponse
 from rawllm.settings import take_options
@@ -45,7 +45,7 @@ class ChatCompletions:
     def __init__(self, client: "Client") -> None:
         self._client = client
 
-    @cached_property
+    @lazy
     def with_raw_response(self) -> RawChatCompletions:
         """The same call, answered with the HTTP answer as it came."""
         return RawChatCompletions(self._client)
@@ -88,12 +88,12 @@ class Chat:
     def __init__(self, client: "Client") -> None:
         self._client = client
 
-    @cached_property
+    @lazy
     def completions(self) -> ChatCompletions:
         """The openai SDK's surface."""
         return ChatCompletions(self._client)
 
-    @cached_property
+    @lazy
     def with_raw_response(self) -> RawChat:
         """The same, answered with the HTTP answer as it came."""
         return RawChat(self.completions.with_raw_response)

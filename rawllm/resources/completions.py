@@ -1,11 +1,11 @@
 """`/completions`: a text continued. Legacy, and the route of base models and `echo`."""
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from rawllm import payloads
 from rawllm.answers import Completion
 from rawllm.keys import guard
+from rawllm.lazy import lazy
 from rawllm.payloads import Prompt
 from rawllm.raw import RawResponse
 from rawllm.settings import take_options
@@ -36,7 +36,7 @@ class Completions:
     def __init__(self, client: "Client") -> None:
         self._client = client
 
-    @cached_property
+    @lazy
     def with_raw_response(self) -> RawCompletions:
         """The same call, answered with the HTTP answer as it came."""
         return RawCompletions(self._client)

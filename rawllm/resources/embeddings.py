@@ -1,11 +1,11 @@
 """`/embeddings`: texts to vectors."""
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rawllm import answers, payloads
 from rawllm.answers import CreateEmbeddingResponse
 from rawllm.keys import guard
+from rawllm.lazy import lazy
 from rawllm.payloads import Prompt
 from rawllm.raw import RawResponse
 from rawllm.settings import take_options
@@ -39,7 +39,7 @@ class Embeddings:
     def __init__(self, client: "Client") -> None:
         self._client = client
 
-    @cached_property
+    @lazy
     def with_raw_response(self) -> RawEmbeddings:
         """The same call, answered with the HTTP answer as it came."""
         return RawEmbeddings(self._client)

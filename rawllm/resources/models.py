@@ -1,12 +1,12 @@
 """`/models`: what the server offers."""
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from rawllm import answers
 from rawllm.answers import Model, ModelDeleted, ModelList
 from rawllm.keys import guard
+from rawllm.lazy import lazy
 from rawllm.raw import RawResponse
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Models:
     def __init__(self, client: "Client") -> None:
         self._client = client
 
-    @cached_property
+    @lazy
     def with_raw_response(self) -> RawModels:
         """The same calls, answered with the HTTP answer as it came."""
         return RawModels(self._client)
@@ -66,8 +66,10 @@ class Models:
 def _path(model: str) -> str:
     if not isinstance(model, str) or not model:
         raise ValueError("the model's id must be a str that is not empty")
+    if not model.isprintable():
+        raise ValueError(f"the model's id {model!r:.100} holds what is no character")
     if {".", ".."} & set(model.split("/")):
-        raise ValueError(f"the model's id {model!r} would lead to another path")
+        raise ValueError(f"the model's id {model!r:.100} would lead to another path")
     return f"/models/{quote(model, safe='/:@')}"
 
 

@@ -1,9 +1,10 @@
 """Any path: `client.get`, `client.post`, ... for what has no resource; and `with_raw_response`."""
 
-from functools import cached_property
+import re
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from rawllm.keys import Place, guard
+from rawllm.keys import guard, placed
+from rawllm.lazy import lazy
 from rawllm.raw import RawResponse
 from rawllm.resources.chat import RawChat
 from rawllm.resources.completions import RawCompletions
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from rawllm.client import Client
 
 Answer = TypeVar("Answer")
+
+_METHOD = re.compile("[A-Za-z-]+")
 
 
 class Verbs(Generic[Answer]):
@@ -30,23 +33,23 @@ class Verbs(Generic[Answer]):
 
     def get(self, path: str, **options: Any) -> Answer:
         """`request("GET", path)`."""
-        return self.request("GET", path := Place(path), **guard(options))
+        return self.request("GET", path := placed(path), **guard(options))
 
     def post(self, path: str, **options: Any) -> Answer:
         """`request("POST", path)`."""
-        return self.request("POST", path := Place(path), **guard(options))
+        return self.request("POST", path := placed(path), **guard(options))
 
     def put(self, path: str, **options: Any) -> Answer:
         """`request("PUT", path)`."""
-        return self.request("PUT", path := Place(path), **guard(options))
+        return self.request("PUT", path := placed(path), **guard(options))
 
     def patch(self, path: str, **options: Any) -> Answer:
         """`request("PATCH", path)`."""
-        return self.request("PATCH", path := Place(path), **guard(options))
+        return self.request("PATCH", path := placed(path), **guard(options))
 
     def delete(self, path: str, **options: Any) -> Answer:
         """`request("DELETE", path)`."""
-        return self.request("DELETE", path := Place(path), **guard(options))
+        return self.request("DELETE", path := placed(path), **guard(options))
 
 
 class Raw(Verbs[RawResponse[Any]]):
@@ -59,26 +62,32 @@ class Raw(Verbs[RawResponse[Any]]):
         self, method: str, path: str, *, body: Any = None, **options: Any
     ) -> RawResponse[Any]:
         """The answer to `method` on `path`; `parse()` gives its JSON, `None` where it is empty."""
-        path = Place(path)
+        path = placed(path)
         guard(options)
+        if not isinstance(path, str):
+            raise TypeError(f"path must be a str, not {path.__name__}")
+        if not isinstance(method, str):
+            raise TypeError(f"method must be a str, not {type(method).__name__}")
+        if not _METHOD.fullmatch(method):
+            raise ValueError(f"method must be a word such as GET, not {method!r:.40}")
         return self._client.call(method, path, _json, body=body, options=options)
 
-    @cached_property
+    @lazy
     def chat(self) -> RawChat:
         """`chat.completions.create(...)`."""
         return self._client.chat.with_raw_response
 
-    @cached_property
+    @lazy
     def completions(self) -> RawCompletions:
         """Legacy completions."""
         return self._client.completions.with_raw_response
 
-    @cached_property
+    @lazy
     def embeddings(self) -> RawEmbeddings:
         """Embeddings."""
         return self._client.embeddings.with_raw_response
 
-    @cached_property
+    @lazy
     def models(self) -> RawModels:
         """The models of the server."""
         return self._client.models.with_raw_response
