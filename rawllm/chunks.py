@@ -50,6 +50,9 @@ class Chunks:
                 body.append(piece)
                 at += len(piece)
                 self.left -= len(piece)
+                if not self.left and data.startswith(b"\r\n", at):  # as nearly always
+                    at += 2
+                    self._awaits = _SIZE
             elif (line := self._awaits.match(data, at)) is None:
                 self._line = data[at:]
                 self.fault = self._wrong(self._line)

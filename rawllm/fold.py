@@ -25,7 +25,7 @@ from rawllm.objects import Object
 
 Verdict = Literal["whole", "cut"]
 
-_SAID_ONCE = ("id", "created", "model")
+_SAID_ONCE = frozenset({"id", "object", "created", "model"})
 _WORDS = ("delta", "message")
 
 

@@ -74,18 +74,8 @@ class Object(dict[str, Any]):
         afterwards, in place, keeps `r.choices[0] is r["choices"][0]` and
         costs a tenth of building each object anew.
         """
-        if not isinstance(value, Object):
-            return value
-        _set(value, "__class__", cls)
-        for name, child in cls._children:
-            inner = value.get(name)
-            if inner is None:
-                continue
-            if type(inner) is not list:
-                child.declare(inner)
-                continue
-            for item in inner:
-                child.declare(item)
+        if isinstance(value, Object):
+            _declare(value, cls)
         return value
 
     # Hidden from type checkers, so that they still find `r.choises`.
@@ -180,6 +170,21 @@ def parse(text: str) -> Any:
     except StopIteration:  # there is no value, or blanks come first
         return _decoder.decode(text)
     return value if end == len(text) else _decoder.decode(text)
+
+
+def _declare(value: Object, kind: type[Object]) -> None:
+    """What `Object.declare` does; a function, for it is called thrice a chunk."""
+    _set(value, "__class__", kind)
+    for name, child in kind._children:
+        inner = value.get(name)
+        if inner is None:
+            continue
+        if isinstance(inner, Object):
+            _declare(inner, child)
+        elif type(inner) is list:
+            for item in inner:
+                if isinstance(item, Object):
+                    _declare(item, child)
 
 
 def _object_classes(annotation: Any) -> Iterator[type[Object]]:
