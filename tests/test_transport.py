@@ -431,7 +431,7 @@ def test_a_refused_connection_is_tried_again() -> None:
 @pytest.mark.parametrize("asked", [True, False])
 def test_silence_is_tried_again_only_if_asked(asked: bool) -> None:
     with serve([End.HOLD], answer(CHAT)) as server:
-        client = rawllm.Client(server.url, timeout=0.05, retry_timeouts=asked)
+        client = rawllm.Client(server.url, timeout=0.2, retry_timeouts=asked)
         client._transport = Transport(sleep=lambda _: None)
         with client:
             if asked:
@@ -466,14 +466,14 @@ TRICKLES: dict[str, Script] = {
 def test_a_deadline_ends_every_wait(script: Script) -> None:
     with serve([*script, End.HOLD]) as server:
         with pytest.raises(rawllm.APITimeoutError, match="the deadline passed"):
-            chat(server, deadline=0.08)
+            chat(server, deadline=0.3)
         assert server.left.wait(PATIENCE)
 
 
 def test_a_deadline_bounds_all_tries_together() -> None:
     with serve(BUSY, [End.HOLD]) as server:
         with pytest.raises(rawllm.APITimeoutError, match="the deadline passed"):
-            chat(server, deadline=0.1)
+            chat(server, deadline=0.5)
         assert len(server.requests) == 2
 
 
@@ -496,14 +496,14 @@ def test_a_connection_that_is_not_made_ends_at_the_deadline() -> None:
 def test_limits_hold_with_a_callers_session() -> None:
     with serve([End.HOLD]) as server, requests.Session() as session:
         with pytest.raises(rawllm.APITimeoutError, match="the deadline passed"):
-            chat(server, session=session, deadline=0.08)
+            chat(server, session=session, deadline=0.3)
         assert server.left.wait(PATIENCE)
     with (
         serve([head(content_length="99") + b"{", End.HOLD]) as server,
         requests.Session() as session,
     ):
         with pytest.raises(rawllm.APITimeoutError, match="the deadline passed"):
-            chat(server, session=session, deadline=0.08)
+            chat(server, session=session, deadline=0.3)
         assert server.left.wait(PATIENCE)
 
 
@@ -515,7 +515,7 @@ def test_streams_of_a_callers_session_reuse_its_connection_and_end_at_a_limit() 
         for _ in range(2):
             assert "".join(client.chat("m", "x", stream=True)) == "Hello there!"
         with pytest.raises(rawllm.IncompleteStreamError, match="no chunk came"):
-            list(client.chat("m", "x", stream=True, idle_timeout=0.05))
+            list(client.chat("m", "x", stream=True, idle_timeout=0.3))
         assert [request.connection for request in server.requests] == [0, 0, 0]
 
 
@@ -554,7 +554,7 @@ def test_a_deadline_ends_a_proxy_that_never_comes_to_its_end() -> None:
         "https://llm.test/v1", proxies={"https": f"http://127.0.0.1:{tunnel.port}"}
     )
     with client, pytest.raises(rawllm.APITimeoutError, match="the deadline passed"):
-        client.chat("m", "x", deadline=0.15)
+        client.chat("m", "x", deadline=0.3)
     tunnel.close()
 
 
