@@ -30,7 +30,11 @@ class Event(NamedTuple):
 
 
 class EventTooLongError(ValueError):
-    """An event exceeds the decoder's `max_event_bytes`."""
+    """An event exceeds the decoder's `max_event_bytes`. `events` are those before it."""
+
+    def __init__(self, most: int | None, events: list[Event]) -> None:
+        super().__init__(f"an event of more than {most} bytes")
+        self.events = events
 
 
 class Decoder:
@@ -80,7 +84,7 @@ class Decoder:
         for line in lines:
             self._size += len(line) + 1  # its end counts as one byte
             if self._size > self._most:
-                raise self._too_long()
+                raise EventTooLongError(self.max_event_bytes, events)
             if self._tail:
                 line = bytes(self._tail + line)
                 self._tail.clear()
@@ -91,11 +95,8 @@ class Decoder:
         self._tail += rest
         self._size += len(rest)
         if self._size > self._most:
-            raise self._too_long()
+            raise EventTooLongError(self.max_event_bytes, events)
         return events
-
-    def _too_long(self) -> EventTooLongError:
-        return EventTooLongError(f"an event of more than {self.max_event_bytes} bytes")
 
     def _line(self, line: bytes) -> None:
         name, _, value = line.partition(b":")

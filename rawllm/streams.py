@@ -62,6 +62,7 @@ class Stream(Generic[Chunk]):
         self._decoder = sse.Decoder(limit)
         self._fold = Fold(self._whole)
         self._events: deque[sse.Event] = deque()
+        self._too_long = ""  # what is to be said once these events have been taken
         self._first: Any = None  # a chunk that was read before it was asked for
         self._head = b""  # the first bytes, which show what the body is
         self._sniffed = False
@@ -162,6 +163,8 @@ class Stream(Generic[Chunk]):
 
     def _pull(self) -> None:
         """Read some bytes; at the body's end judge the answer."""
+        if self._too_long:
+            raise self._wrong(self._too_long)
         try:
             data = self._reply.read1()
         except errors.APIConnectionError as error:
@@ -181,7 +184,8 @@ class Stream(Generic[Chunk]):
         try:
             self._events.extend(self._decoder.feed(data))
         except sse.EventTooLongError as error:
-            raise self._wrong(f"{error}; max_response_bytes= says how much is accepted") from None
+            self._events.extend(error.events)
+            self._too_long = f"{error}; max_response_bytes= says how much is accepted"
 
     def _take(self, event: sse.Event) -> Any:
         """The chunk that `event` is, `None` if it is none."""

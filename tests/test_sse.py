@@ -199,6 +199,16 @@ def test_an_event_may_be_as_long_as_the_limit_and_no_longer(stream: bytes, limit
             feed(Decoder(limit - 1), pieces)
 
 
+def test_the_events_before_one_that_is_too_long_are_not_lost() -> None:
+    stream = b"data: a\n\ndata: b\n\ndata: too long\n\ndata: c\n\n"
+    for pieces in cuts(stream):
+        decoder = Decoder(10)
+        events: list[Event] = []
+        with pytest.raises(EventTooLongError) as caught:
+            events.extend(event for piece in pieces for event in decoder.feed(piece))
+        assert events + caught.value.events == [Event("a"), Event("b")], pieces
+
+
 def test_the_limit_is_an_attribute() -> None:
     assert Decoder(7).max_event_bytes == 7
     assert Decoder().max_event_bytes is None

@@ -383,7 +383,7 @@ def test_the_cause_of_a_cut_is_kept() -> None:
 def test_silence_is_a_cut_by_timeout() -> None:
     with serve([*STARTED, End.HOLD]) as server:
         with pytest.raises(rawllm.IncompleteStreamError) as caught:
-            list(open_stream(server, timeout=0.05))
+            list(open_stream(server, timeout=0.3))
     assert type(caught.value.__cause__) is rawllm.APITimeoutError
 
 
@@ -410,7 +410,7 @@ def trickle(*events: Any) -> Script:
 )
 def test_a_limit_ends_the_stream(limit: str, events: list[Any]) -> None:
     with serve(trickle(*events)) as server:
-        options: dict[str, Any] = {limit: 0.08}
+        options: dict[str, Any] = {limit: 0.3}
         with pytest.raises(rawllm.IncompleteStreamError, match=limit.partition("_")[0]) as caught:
             list(open_stream(server, **options))
         assert isinstance(caught.value.__cause__, rawllm.APITimeoutError)
@@ -436,17 +436,17 @@ def test_the_first_token_ends_its_own_limit(delta: dict[str, Any]) -> None:
     with serve(
         [STREAM_HEAD, chunk(event(piece(**delta))), gate, chunk(event(STOP)), LAST_CHUNK]
     ) as server:
-        answered = open_stream(server, first_token_timeout=0.05, deadline=PATIENCE)
+        answered = open_stream(server, first_token_timeout=0.3, deadline=PATIENCE)
         next(answered)
-        threading.Timer(0.1, gate.set).start()
+        threading.Timer(0.4, gate.set).start()
         assert len(list(answered)) == 1
 
 
 def test_the_callers_own_time_does_not_count_as_idle() -> None:
     with serve(stream(*EVENTS)) as server:
-        answered = open_stream(server, idle_timeout=0.05)
+        answered = open_stream(server, idle_timeout=0.3)
         next(answered)
-        threading.Event().wait(0.1)
+        threading.Event().wait(0.4)
         assert len(list(answered)) == 3
 
 
@@ -510,6 +510,24 @@ def test_what_is_not_the_protocol_is_an_error_that_shows_it(sse: bytes, words: s
     assert words in caught.value.message
     assert len(caught.value.message) < 2000
     assert caught.value.partial.choices[0].message.content.startswith("Hello")
+
+
+def test_what_came_before_an_event_that_is_too_long_is_kept() -> None:
+    body = event(piece("Hello")) + b"data: " + b"x" * 2000
+    with serve(answer(body, content_type="text/event-stream")) as server:
+        with rawllm.Client(server.url, max_response_bytes=1000) as client:
+            pieces = client.chat("m", "x", stream=True)
+            assert next(pieces) == "Hello"
+            with pytest.raises(rawllm.StreamError, match="more than 1000 bytes") as caught:
+                next(pieces)
+    assert caught.value.partial.choices[0].message.content == "Hello"
+
+
+def test_a_whole_answer_is_not_spoilt_by_what_comes_after_it() -> None:
+    body = event(piece("Hello", "stop")) + event("[DONE]") + b"data: " + b"x" * 2000
+    with serve(answer(body, content_type="text/event-stream")) as server:
+        with rawllm.Client(server.url, max_response_bytes=1000) as client:
+            assert "".join(client.chat("m", "x", stream=True)) == "Hello"
 
 
 def test_arguments_of_any_depth_end_as_documented() -> None:

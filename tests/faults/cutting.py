@@ -182,7 +182,7 @@ class Job(NamedTuple):
         cuts = [
             Cut(recording, at, self.way)
             for recording in KINDS[self.kind].recordings
-            for at in places(recording, self.sample, self.way)
+            for at in places(recording, self.sample)
         ]
         return cuts[self.part :: self.parts]
 
@@ -191,12 +191,12 @@ _LONG = 100_000  # bytes: there is one recording, of 1,299 events, that is longe
 _MIDDLE = 20_000  # bytes from its start, and from its end
 
 
-def places(recording: Recording, sample: int | None, way: Way) -> list[int]:
+def places(recording: Recording, sample: int | None) -> list[int]:
     """Where it is cut."""
     size, start = len(recording.raw), start_of(recording)
     if sample is None:
         # What comes before each cut is read again, which takes the long one most of the time.
-        step = 7 if size > _LONG and way is not Way.FIN else 1
+        step = 7 if size > _LONG else 1
         middle = range(min(size, _MIDDLE), max(size - _MIDDLE, 0), step)
         return sorted({*range(size)[:_MIDDLE], *middle, *range(size)[-_MIDDLE:]})
     ends = told(recording).ends if recording.is_stream else []

@@ -10,33 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rawllm.sse import Decoder, Event, encode
+from tests.fuzz import naive
 
 EXAMPLES = settings(derandomize=True, deadline=None, max_examples=300)
-
-
-def naive(stream: bytes) -> list[Event]:
-    """What WHATWG's text says, word by word: decode all, then split, then interpret."""
-    text = stream.decode("utf-8", "replace").removeprefix("\ufeff")
-    events: list[Event] = []
-    data, event, last_id = "", "", ""
-    *lines, _unfinished = re.split("\r\n|\n|\r", text)
-    for line in lines:
-        if line == "":
-            if data:
-                events.append(Event(data.removesuffix("\n"), event or "message", last_id))
-            data = event = ""
-            continue
-        name, value = line, ""
-        if ":" in line:
-            name, value = line.split(":", 1)
-            value = value[1:] if value[:1] == " " else value
-        if name == "event":
-            event = value
-        elif name == "data":
-            data += value + "\n"
-        elif name == "id" and "\0" not in value:
-            last_id = value
-    return events
 
 
 #: Bytes that mean something to the format, more often than chance would have it.
@@ -63,7 +39,7 @@ def cut_streams(draw: st.DrawFn) -> list[bytes]:
 def test_the_decoder_equals_a_naive_one(pieces: list[bytes]) -> None:
     decoder = Decoder()
     events = [event for piece in pieces for event in decoder.feed(piece)]
-    assert events == naive(b"".join(pieces))
+    assert events == naive.events(b"".join(pieces))
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -91,6 +67,6 @@ def test_no_event_is_longer_than_the_limit(stream: bytes, limit: int) -> None:
         events = [event for at in range(len(stream)) for event in decoder.feed(stream[at : at + 1])]
     except ValueError:
         return
-    assert events == naive(stream)
+    assert events == naive.events(stream)
     # An invalid byte is replaced by three.
     assert all(len(event.data.encode()) <= 3 * limit for event in events)

@@ -1,0 +1,241 @@
+"""What a call promises of any answer: the whole way from the socket to the caller."""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import zlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import rawllm
+from rawllm import errors
+from rawllm.answers import ChatCompletion, ChatCompletionChunk
+from rawllm.fold import Fold
+from rawllm.objects import Object, parse
+from tests.fuzz import packed
+from tests.fuzz.parts import DOCUMENTED, as_json
+from tests.fuzz.played import KEY, Ends, Wire, client
+
+MOST = 2048  # bytes of a text for a person
+SMALL = 1000  # bytes of an answer that one of the clients accepts
+
+_ASKED: dict[str, Any] = {"model": "m", "messages": "x"}
+_PROMPTS: dict[str, Any] = {"model": "m", "prompt": ["x", "y"]}
+
+
+class Outcome(NamedTuple):
+    """What came of a call, to be compared."""
+
+    error: type[BaseException] | None
+    text: str
+    value: str
+
+
+def _stream(made: rawllm.ChatStream | rawllm.CompletionStream, *, strict: bool = True) -> Any:
+    """The whole answer of a stream, each chunk of which has been looked at."""
+    fold = Fold(made._whole)
+    try:
+        for chunk in made:
+            fold.add(chunk)
+    except errors.IncompleteStreamError as error:
+        _same(error.partial, fold.completion)
+        raise
+    answer = made.completion
+    _same(answer, fold.completion)
+    assert list(made) == []
+    # A server that ignored `stream` sent JSON, which is whole or no JSON at all.
+    whole = isinstance(made.response.raw, io.BytesIO)
+    finished = any(choice["finish_reason"] not in (None, "") for choice in answer.choices)
+    assert finished or whole or not strict
+    return answer
+
+
+def _same(one: Any, other: Any) -> None:
+    assert as_json(one) == as_json(other), "what came is there"
+
+
+@functools.cache
+def lenient(client: rawllm.Client) -> rawllm.Client:
+    return client.with_options(strict_streams=False)
+
+
+@functools.cache
+def small(client: rawllm.Client) -> rawllm.Client:
+    return client.with_options(max_response_bytes=SMALL)
+
+
+#: What is asked; the first byte of the bytes says which.
+CALLS: tuple[Callable[[rawllm.Client], Any], ...] = (
+    lambda c: _stream(c.chat.completions.create(**_ASKED, stream=True)),
+    lambda c: c.chat.completions.create(**_ASKED),
+    lambda c: _stream(c.completions.create(**_PROMPTS, stream=True)),
+    lambda c: c.completions.create(**_PROMPTS),
+    lambda c: c.embeddings.create(model="m", input="x"),
+    lambda c: list(c.models.list()),
+    lambda c: c.models.retrieve("m"),
+    lambda c: c.get("/any"),
+    lambda c: c.chat("m", "x"),
+    lambda c: "".join(c.chat("m", "x", stream=True)),
+    lambda c: _stream(c.chat.completions.create(**_ASKED, n=2, stream=True)),
+    lambda c: _stream(
+        lenient(c).chat.completions.create(**_ASKED, stream=True),
+        strict=False,
+    ),
+    lambda c: _bounded(small(c).chat("m", "x")),
+    lambda c: _bounded("".join(small(c).chat("m", "x", stream=True))),
+    lambda c: c.with_raw_response.get("/any").text,
+    lambda c: c.delete("/any"),
+)
+
+
+def _bounded(text: str) -> str:
+    # An invalid byte is replaced by three.
+    assert len(text.encode(errors="replace")) <= 3 * SMALL
+    return text
+
+
+@functools.cache
+def _machinery() -> tuple[rawllm.Client, Wire]:
+    """One client and its wire, for as long as the process lives: making them takes time."""
+    return client(), Wire()
+
+
+def put_away() -> None:
+    """Close the connection that the client has left."""
+    _machinery()[0].close()
+
+
+def answered(wire: Wire, asked: rawllm.Client, call: Callable[[rawllm.Client], Any]) -> Outcome:
+    """What comes of `call` by what `wire` plays; it has kept every promise about errors."""
+    try:
+        with wire.plugged():
+            value = call(asked)
+    except errors.OpenAIError as error:
+        outcome = _told(error)
+    else:
+        outcome = Outcome(None, "", as_json(value))
+    assert wire.open() <= 1, "a connection that nobody has, beside the one that is pooled"
+    return outcome
+
+
+def _told(error: errors.OpenAIError) -> Outcome:
+    text = str(error)
+    assert type(error) in DOCUMENTED, type(error)
+    assert len(text.encode(errors="replace")) < MOST, len(text)
+    assert KEY not in text + repr(error)
+    return Outcome(type(error), text, as_json(getattr(error, "partial", None)))
+
+
+def pieces(data: bytes, cut: int) -> list[bytes]:
+    """`data` in pieces of about `cut` bytes, of different sizes and not too many."""
+    seed, most = zlib.crc32(data), 2 * max(cut, len(data) // 32)
+    found, at = [], 0
+    while at < len(data):
+        size = 1 + (seed >> (at % 24)) % most
+        found.append(data[at : at + size])
+        at += size
+    return found
+
+
+def response(data: bytes) -> None:
+    """The second byte says how the connection ends, and how the bytes that follow are cut.
+
+    From 128 on they are played once more, uncut.
+    """
+    if len(data) < 3:
+        return
+    asked, wire = _machinery()
+    call = CALLS[data[0] % len(CALLS)]
+    twice, cut = divmod(data[1], 128)
+    answer = data[2:]
+    wire.end, wire.pieces = cut % 3, pieces(answer, 1 + cut)
+    found = answered(wire, asked, call)
+    # What cannot be decoded may be noticed before or after what came in front of it.
+    if twice and b"content-encoding" not in answer.lower():
+        wire.pieces = [answer]
+        assert answered(wire, asked, call) == found, "cuts make a difference"
+
+
+# --- a stream, of which all is known ----------------------------------------
+
+HEADS = {
+    "chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n",
+    "chunked, cut": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n",
+    "length": b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n",
+    "length, cut": b"HTTP/1.1 200 OK\r\nContent-Length: 9%d\r\n",
+    "to the end": b"HTTP/1.1 200 OK\r\n",
+    "HTTP/1.0": b"HTTP/1.0 200 OK\r\n",
+}
+_FRAMED = ("chunked", "length")
+
+
+def _played(framing: str, kind: bytes, body: bytes) -> bytes:
+    head = HEADS[framing]
+    head = head % len(body) if b"%d" in head else head
+    if framing.startswith("chunked"):
+        body = b"%x\r\n%s\r\n" % (len(body), body) if body else b""
+        body += b"" if framing.endswith("cut") else b"0\r\n\r\n"
+    return head + kind + b"\r\n" + body
+
+
+def _expected(
+    values: list[Any], framing: str, *, done: bool, choices: int, strict: bool
+) -> type[BaseException] | None:
+    """What the rules for the end of a stream say, told once more."""
+    fold = Fold(ChatCompletion)
+    chunks = 0
+    for value in values:
+        if value is None:
+            continue
+        if not isinstance(value, dict):
+            return errors.StreamError
+        if value.get("error") or "error" in (value.get("object"), value.get("type")):
+            return errors.StreamAPIError
+        try:
+            fold.add(ChatCompletionChunk.declare(parse(json.dumps(value))))
+        except RecursionError:
+            return errors.StreamError
+        chunks += 1
+        if fold.failed is not None:
+            return errors.StreamAPIError
+    said = [choice["finish_reason"] for choice in fold.completion.choices]
+    finished = [
+        reason for reason in said if isinstance(reason, str) and reason not in ("", "abort")
+    ]
+    whole = bool(finished) and (
+        done or (len(finished) == len(said) and (framing in _FRAMED or len(finished) >= choices))
+    )
+    if whole or (chunks and not strict and (done or not framing.endswith("cut"))):
+        return None
+    return errors.IncompleteStreamError
+
+
+def events(data: bytes) -> None:
+    """Chunks of any values end as the rules say, and what came is kept."""
+    if len(data) < 2:
+        return
+    asked, wire = _machinery()
+    flags = data[0]
+    framing = list(HEADS)[data[1] % len(HEADS)]
+    done, strict, choices = bool(flags & 1), bool(flags & 2), 1 + bool(flags & 4)
+    kind = b"" if flags & 8 else b"Content-Type: text/event-stream\r\n"
+    values = packed.unpack(data[2:])
+    texts = [f"data: {json.dumps(value)}\n\n" for value in values] + ["data: [DONE]\n\n"] * done
+    answer = _played(framing, kind, "".join(texts).encode())
+    wire.end = Ends.FIN
+    wire.pieces = pieces(answer, 1 + flags)
+    used = asked if strict else lenient(asked)
+    outcome = answered(
+        wire,
+        used,
+        lambda c: _stream(
+            c.chat.completions.create(**_ASKED, n=choices, stream=True), strict=strict
+        ),
+    )
+    expected = _expected(values, framing, done=done, choices=choices, strict=strict)
+    empty = not any(isinstance(value, Object | dict) for value in values) and not done
+    if empty and outcome.error is errors.APIResponseValidationError:
+        return  # nothing came that would be a stream
+    assert outcome.error is expected, (outcome, expected)

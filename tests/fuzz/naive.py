@@ -1,0 +1,91 @@
+"""What the formats say, word by word and as slow as that is, for any bytes at once."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from rawllm.sse import Event
+
+
+def events(stream: bytes) -> list[Event]:
+    """WHATWG's text: decode all, then split, then interpret."""
+    text = stream.decode("utf-8", "replace").removeprefix("\ufeff")
+    found: list[Event] = []
+    data, event, last_id = "", "", ""
+    *lines, _unfinished = re.split("\r\n|\n|\r", text)
+    for line in lines:
+        if line == "":
+            if data:
+                found.append(Event(data.removesuffix("\n"), event or "message", last_id))
+            data = event = ""
+            continue
+        name, value = line, ""
+        if ":" in line:
+            name, value = line.split(":", 1)
+            value = value[1:] if value[:1] == " " else value
+        if name == "event":
+            event = value
+        elif name == "data":
+            data += value + "\n"
+        elif name == "id" and "\0" not in value:
+            last_id = value
+    return found
+
+
+def lines(stream: bytes) -> list[str]:
+    """All lines of JSON, one without its end included."""
+    blanks = " \t\r"
+    split = stream.decode("utf-8", "replace").split("\n")
+    return [line.strip(blanks) for line in split if line.strip(blanks)]
+
+
+class Body(NamedTuple):
+    """What a chunked body is. `fault`: it is none from there on."""
+
+    body: bytes
+    over: bool
+    rest: bytes
+    fault: bool
+
+
+_MOST = 8192  # bytes of a size's line, and of all trailers
+
+
+def chunked(stream: bytes, *, bare: bool = True) -> Body:
+    """RFC 9112 section 7.1; where `bare`, a line may end with LF alone as well."""
+    body, rest = b"", stream
+    while True:
+        line, end, after = rest.partition(b"\n")
+        if len(line) + 1 > _MOST:
+            return Body(body, over=False, rest=b"", fault=True)
+        if not end:
+            return Body(body, over=False, rest=b"", fault=False)
+        size = re.fullmatch(rb"([0-9A-Fa-f]{1,15})[ \t]*(;.*)?", line.removesuffix(b"\r"), re.S)
+        if size is None or not (bare or line.endswith(b"\r")):
+            return Body(body, over=False, rest=b"", fault=True)
+        left = int(size[1], 16)
+        if not left:
+            return _trailers(body, after, bare=bare)
+        body += after[:left]
+        rest = after[left:]
+        if rest[:2] == b"\r\n":
+            rest = rest[2:]
+        elif rest[:1] == b"\n" and bare:
+            rest = rest[1:]
+        else:
+            return Body(body, over=False, rest=b"", fault=rest not in (b"", b"\r"))
+
+
+def _trailers(body: bytes, rest: bytes, *, bare: bool) -> Body:
+    read = 0
+    while True:
+        line, end, after = rest.partition(b"\n")
+        read += len(line) + len(end)
+        if read > _MOST or (end and not bare and not line.endswith(b"\r")):
+            return Body(body, over=False, rest=b"", fault=True)
+        if not end:
+            return Body(body, over=False, rest=b"", fault=False)
+        if line in (b"", b"\r"):
+            return Body(body, over=True, rest=after, fault=False)
+        rest = after

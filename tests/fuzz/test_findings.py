@@ -1,0 +1,190 @@
+"""What fuzzing has found, and the seeds it began with: no target fails on them any more."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rawllm
+from rawllm import sse
+from tests.faults import ledger
+from tests.fuzz import __main__ as command
+from tests.fuzz import exchanges, naive, packed, parts, played
+from tests.fuzz.targets import TARGETS
+
+
+@pytest.fixture(autouse=True, scope="module")
+def a_client_that_is_put_away() -> Iterator[None]:
+    yield
+    exchanges.put_away()
+
+
+#: (the target, the bytes)
+FINDINGS = [
+    # A number of thousands of digits, which Python's html.unescape does not take.
+    pytest.param(
+        "error body",
+        b"t<p>&#" + b"1" * 5000 + b";</p>",
+        id="a character's number of 5,000 digits",
+    ),
+    # The text of the error was that of the first read alone.
+    pytest.param(
+        "response",
+        b"\0\x80HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK",
+        id="plain text in two pieces",
+    ),
+    # The events that came in one read with one that is too long were lost.
+    pytest.param(
+        "response",
+        b"\x0d\x80HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+        b'data: {"choices": [{"delta": {"content": "x"}}]}\n\ndata: ' + b"x" * 1100,
+        id="an event that is too long after another",
+    ),
+    # A whole answer that came at once was not measured.
+    pytest.param(
+        "response",
+        b"\x0d\x80HTTP/1.1 200 OK\r\nContent-Length: 1600\r\n\r\n"
+        + b'{"choices": [{"index": 0, "message": {"content": "x"}}]}'.ljust(1600),
+        id="a whole answer over the limit",
+    ),
+]
+
+
+@pytest.mark.parametrize(("target", "found"), FINDINGS)
+def test_what_was_found_is_mended(target: str, found: bytes) -> None:
+    TARGETS[target].check(found)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_recorded_bytes_keep_every_promise(target: str) -> None:
+    seeds = TARGETS[target].seeds()
+    assert len(seeds) > 100
+    for seed in seeds[:: 1 + len(seeds) // 100]:
+        TARGETS[target].check(seed)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_any_bytes_keep_every_promise(target: str) -> None:
+    for first, second in itertools.product(range(0, 256, 37), range(0, 256, 51)):
+        seed = bytes([first, second])
+        TARGETS[target].check(b"")
+        TARGETS[target].check(seed * 3 + b"\r\n" + seed[::-1] * 20)
+
+
+def test_the_page_has_every_target() -> None:
+    rows = [row for row in ledger.read(ledger.PAGE.read_text()) if row.chapter == command.CHAPTER]
+    assert [row.fault for row in rows] == list(TARGETS)
+    assert {row.outcome for row in rows} == {command.OUTCOME}
+
+
+# --- a target that could not fail would find nothing --------------------------
+
+
+class Hasty(sse.Decoder):
+    """It forgets the CR at the end of what it is fed."""
+
+    def feed(self, data: bytes) -> list[sse.Event]:
+        return super().feed(data.removesuffix(b"\r"))
+
+
+def test_a_decoder_that_breaks_a_promise_is_found() -> None:
+    parts.event_stream(b"data: a\r\rdata: b\r\r")
+    with pytest.raises(AssertionError):
+        parts.event_stream(b"data: a\r\rdata: b\r\r", Hasty)
+
+
+def raises(error: BaseException) -> Callable[[rawllm.Client], Any]:
+    def call(_: rawllm.Client) -> Any:
+        raise error
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(KeyError("x"), id="undocumented"),
+        pytest.param(rawllm.APIError("x"), id="of a class that is never raised itself"),
+        pytest.param(rawllm.StreamError("x" * 3000), id="too long"),
+        pytest.param(rawllm.StreamError(f"sent {played.KEY}"), id="with the key"),
+    ],
+)
+def test_an_error_that_breaks_a_promise_is_found(error: BaseException) -> None:
+    with played.client() as client:
+        with pytest.raises((AssertionError, KeyError)):
+            exchanges.answered(played.Wire(), client, raises(error))
+
+
+def test_a_connection_that_is_left_open_is_found() -> None:
+    wire = played.Wire()
+    left = [wire.connect() for _ in range(2)]
+    with played.client() as client:
+        with pytest.raises(AssertionError, match="that nobody has"):
+            exchanges.answered(wire, client, lambda _: None)
+    for sock in left:
+        sock.close()
+
+
+# --- values from bytes --------------------------------------------------------
+
+VALUES = [
+    pytest.param(value, id=str(at))
+    for at, value in enumerate(
+        [
+            *packed.CONSTANTS[:10],
+            *("", "word", "x" * 40, "é" * 500, 17, -40, 1.25, 10**20),
+            *([], {}, [1, [2, {"a": None}]], {"choices": [{"delta": {"content": "Hi"}}]}),
+        ]
+    )
+]
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_a_value_comes_back_from_its_bytes(value: object) -> None:
+    assert packed.unpack(packed.pack(value)) == [value]
+
+
+def test_any_bytes_are_values() -> None:
+    assert packed.unpack(b"") == []
+    for data in (bytes(range(256)), bytes(range(255, -1, -1)), b"\x9f" * 50, b"\xbf" * 50):
+        assert packed.unpack(data)
+
+
+@pytest.mark.parametrize(
+    ("stream", "body"),
+    [
+        (b"1\r\na\r\n0\r\n\r\nrest", naive.Body(b"a", over=True, rest=b"rest", fault=False)),
+        (b"1\r\na", naive.Body(b"a", over=False, rest=b"", fault=False)),
+        (b"1\r\nab\r\n", naive.Body(b"a", over=False, rest=b"", fault=True)),
+        (b"x\r\n", naive.Body(b"", over=False, rest=b"", fault=True)),
+        (b"0" * 9000, naive.Body(b"", over=False, rest=b"", fault=True)),
+    ],
+    ids=["whole", "cut", "too long a chunk", "no size", "an endless size"],
+)
+def test_the_naive_reading_of_chunks(stream: bytes, body: naive.Body) -> None:
+    assert naive.chunked(stream) == body
+
+
+# --- the command --------------------------------------------------------------
+
+
+def test_the_command_fuzzes_and_says_what_it_did(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("atheris")
+    options = ["--runs", "300", "--seed", "1", "--findings", str(tmp_path / "found")]
+    assert command.main(["NDJSON", *options, "--corpus", str(tmp_path / "corpus")]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("NDJSON: ")
+    assert ", 0 findings\n" in said
+    assert list((tmp_path / "corpus" / "NDJSON").iterdir())
+
+
+def test_a_target_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["nothing", "--runs", "1"])
+    assert "there are: event stream, NDJSON" in capsys.readouterr().err
