@@ -59,7 +59,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
     ) -> Any:
         """The pool of connections, which requests looks for anew each time."""
         pool = self._pools.get(_way(request, verify, proxies, cert))
-        if pool is None:
+        if pool is None or pool.pool is None:  # urllib3's own, of SOCKS, can be closed
             if len(self._pools) >= _MOST_POOLS:
                 self._pools.clear()
             pool = super().get_connection_with_tls_context(request, verify, proxies, cert)

@@ -21,8 +21,8 @@ Timeout = float | tuple[float | None, float | None] | None
 CONNECT_TIMEOUT = 5.0  # seconds
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
+#: Half a character, which no UTF-8 holds.
+SURROGATE = re.compile("[\ud800-\udfff]")
 _FRAMING = ("content-length", "transfer-encoding")  # two readings of one request begin here
 
 #: 23 days: a socket counts milliseconds in 32 bits, and 4294968 s would be 0.7 s.
@@ -74,13 +74,13 @@ def trust(verify: Any, cert: Any) -> None:
         raise TypeError(f"verify must be True, False or a path of certificates, not {kind}")
     if verify == "":  # which requests takes for no check at all
         raise ValueError("verify is an empty path; True: the usual authorities, False: no check")
-    pair = cert if isinstance(cert, tuple) and len(cert) == 2 else ("" if cert is None else cert,)
-    if not all(map(_is_path, pair)):
+    paths = cert if isinstance(cert, tuple) and len(cert) == 2 and cert[0] else (cert,)
+    if not all(path is None or _is_path(path) for path in paths):
         raise TypeError("cert must be the path of a certificate, or a pair of it and its key")
 
 
 def _is_path(value: Any) -> bool:
-    return isinstance(value, str) or hasattr(value, "__fspath__")
+    return isinstance(value, str) or hasattr(type(value), "__fspath__")
 
 
 def count(name: str, value: Any, *, at_least: int) -> int:
@@ -117,14 +117,14 @@ def parameter_fault(name: Any, value: Any) -> Exception | None:
     """Why a query cannot hold that, in words that do not hold the value."""
     if not isinstance(name, str):
         return TypeError(f"the name of a parameter must be a str, not {type(name).__name__}")
+    if not is_given(value):
+        return None
     for one in value if isinstance(value, list | tuple) else [value]:
-        if not is_given(one):
-            continue
         if not isinstance(one, str | int | float):
             kind = type(one).__name__
             return TypeError(f"the parameter {name} must be a str or a number, not {kind}")
         if isinstance(one, float) and not math.isfinite(one):
             return ValueError(f"the parameter {name} must be finite, not {one}")
-        if _SURROGATE.search(f"{name}{one}"):
+        if SURROGATE.search(name) or (isinstance(one, str) and SURROGATE.search(one)):
             return ValueError(f"the parameter {name!r} holds half a character (a lone surrogate)")
     return None

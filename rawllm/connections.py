@@ -55,7 +55,10 @@ wire: Wire = Wire()
 
 
 class _Answer(http.client.HTTPResponse):
-    """Notes whether an answer has begun, and takes none whose head breaks off."""
+    """Notes whether an answer has begun, and takes none whose head breaks off, or is not the last.
+
+    http.client skips 100 alone; RFC 9110 section 15.2 has others, such as 103.
+    """
 
     def begin(self) -> None:
         fp = self.fp
@@ -63,6 +66,11 @@ class _Answer(http.client.HTTPResponse):
         self.fp = _Head(fp)  # type: ignore[assignment]  # all of a file that is asked for
         try:
             super().begin()
+            while http.client.SWITCHING_PROTOCOLS < self.status < http.client.OK:
+                self.headers = None  # type: ignore[assignment]  # as before the head was read
+                super().begin()
+            # What comes after 101 is no HTTP, and nobody has asked for it.
+            self.will_close = self.will_close or self.status == http.client.SWITCHING_PROTOCOLS
         finally:
             self.fp = fp if self.fp else None  # type: ignore[assignment]  # closed by then
 
@@ -72,11 +80,14 @@ class _Head:
 
     def __init__(self, fp: Any) -> None:
         self._readline = fp.readline
+        self._begun = False
         self.close = fp.close
 
     def readline(self, most: int) -> bytes:
         line: bytes = self._readline(most)
-        if not line.endswith(b"\n") and len(line) < most:
+        # Of nothing at all, and of what is no HTTP, http.client says so.
+        self._begun = self._begun or (bool(line) and b"HTTP/".startswith(line[:5]))
+        if self._begun and not line.endswith(b"\n") and len(line) < most:
             raise http.client.RemoteDisconnected("the connection closed within the headers")
         return line
 
@@ -195,10 +206,14 @@ class _HTTPSConnection(_HTTPConnection, urllib3.connection.HTTPSConnection):
         try:
             super()._tunnel()
         except ConnectionError as error:
-            raise urllib3.exceptions.ProxyError("the proxy left", error) from error
+            raise _ProxyLeftError("it left", error) from error
         if self.watch is not None and self.watch.ended:
             # http.client takes the end of a proxy's answer for the end of its headers.
             raise TimeoutError("the proxy did not answer in time")
+
+
+class _ProxyLeftError(urllib3.exceptions.ProxyError):
+    """The proxy closed the connection instead of answering CONNECT."""
 
 
 class _HTTPPool(urllib3.HTTPConnectionPool):
@@ -251,6 +266,7 @@ _NOT_TLS = {
 
 #: The kinds of exception and the event in `retries.RULES` each is; the first that fits holds.
 _KINDS: tuple[tuple[type[BaseException], str], ...] = (
+    (_ProxyLeftError, "proxy left"),
     (urllib3.exceptions.ProxyError, "proxy"),
     (urllib3.exceptions.ProxySchemeUnknown, "proxy"),
     (socket.gaierror, "dns"),

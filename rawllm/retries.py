@@ -39,6 +39,7 @@ RULES: tuple[tuple[str, bool | None, bool | None, str], ...] = (
     ("unreachable", ANY, ANY, BACKOFF),
     ("connect timeout", ANY, ANY, BACKOFF),
     ("handshake", ANY, ANY, BACKOFF),
+    ("proxy left", ANY, ANY, BACKOFF),
     # The server closed an idle connection while the request was on its way
     # (uvicorn and llama-server after 5 s): it never saw the request.
     ("dropped", True, False, AT_ONCE),

@@ -9,8 +9,8 @@ import contextlib
 import os
 import time
 from base64 import b64encode
-from copy import copy
 from datetime import timedelta
+from threading import RLock
 from types import FunctionType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -145,8 +145,8 @@ class CallersSession:
             if isinstance(adapter, requests.adapters.HTTPAdapter):
                 state = adapter.__getstate__()
                 adapter.__setstate__(state)  # type: ignore[attr-defined]  # as unpickling does
-        # Their lock may have been held at the fork by a thread that is not here.
-        self._session.cookies = copy(self._session.cookies)
+        # It may have been held at the fork by a thread that is not here.
+        self._session.cookies._cookies_lock = RLock()  # type: ignore[attr-defined]
 
     def prepare(self, request: Request) -> Prepared:
         """All that is needed to send `request`. Raises as `OwnSession` does."""
@@ -159,7 +159,8 @@ class CallersSession:
         settings = session.merge_environment_settings(
             request.url, proxies=proxies or {}, stream=True, verify=verify, cert=cert
         )
-        return Prepared(prepared, without_secrets(prepared), dict(settings))
+        guarded = {**settings, "proxies": Proxies(settings["proxies"] or {})}
+        return Prepared(prepared, without_secrets(prepared), guarded)
 
     def send(self, prepared: Prepared, timeouts: Timeouts) -> requests.Response:
         """The answer, its body unread. Raises what requests, urllib3 and http.client do."""

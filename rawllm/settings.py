@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from rawllm import __version__, failures, urls
 from rawllm.checks import (
     CONNECT_TIMEOUT,
+    SURROGATE,
     Timeout,
     count,
     flag,
@@ -125,7 +126,7 @@ class Settings(NamedTuple):
             place = urls.origin(url)
         except ValueError:  # whose traceback would show the path
             url, place = Place(""), ""
-        if not place:
+        if not place or SURROGATE.search(path):
             raise ValueError(f"no address that can be asked: {path!r}")
         ours = place == urls.origin(self.base_url)
         names = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}

@@ -103,6 +103,8 @@ class Transport:
         if not isinstance(reply, Reply) or 200 <= reply.response.status_code < 300:
             return reply
         response = reply.response
+        if response.status_code < 200:
+            reply.close()  # its answer is still to come, on a connection that others would use
         text = reply.read_error()
         target = urls.followed(request.url, response.headers.get("Location", ""))
         if response.status_code in (307, 308) and target and redirects:
@@ -137,6 +139,8 @@ class Transport:
         try:
             response = session.send(prepared, (connect, read))
         except TROUBLE as trouble:
+            if not ours and type(trouble) is ValueError:
+                raise  # of the caller's hook, auth or adapter: of a head nothing raises it
             event = connections.event(trouble)
             if isinstance(trouble, PROXY_TROUBLE):
                 event = "proxy"

@@ -306,7 +306,7 @@ def test_a_proxy_that_leaves_at_connect_is_the_proxys_failure() -> None:
             wire.start(None)
             with pytest.raises(U.HTTPError) as caught:
                 manager.request("GET", "https://llm.test/", timeout=PATIENCE)
-    assert connections.event(caught.value) == "proxy"
+    assert connections.event(caught.value) == "proxy left"
 
 
 def test_no_handshake_begins_once_the_time_is_up(pools: urllib3.PoolManager) -> None:
@@ -337,7 +337,9 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next(
     with serve(answer(CHAT)) as server, nowhere(server.port) as place:
         resolve([place, ("127.0.0.1", server.port)])
         wire.start(None)
-        assert pools.request("GET", f"http://many.test:{server.port}/", timeout=0.4).status == 200
+        patience = urllib3.Timeout(connect=0.4, read=PATIENCE)
+        url = f"http://many.test:{server.port}/"
+        assert pools.request("GET", url, timeout=patience).status == 200
 
 
 def test_a_request_that_could_not_be_written_holds_nothing_back_afterwards() -> None:
@@ -397,7 +399,7 @@ def test_a_connection_says_whether_an_answer_had_begun(
 
 
 @pytest.mark.parametrize(
-    "head", ["HTTP/1.1 200", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nServer: x"]
+    "head", ["HT", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nServer: x"]
 )
 def test_a_head_that_breaks_off_is_no_answer(pools: urllib3.PoolManager, head: str) -> None:
     with serve([head.encode(), End.FIN]) as server:
@@ -407,11 +409,44 @@ def test_a_head_that_breaks_off_is_no_answer(pools: urllib3.PoolManager, head: s
     assert connections.event(caught.value) == "dropped"
 
 
-def test_what_is_no_status_line_is_no_answer(pools: urllib3.PoolManager) -> None:
-    with serve([b"hello\r\n\r\n", End.FIN]) as server:
+EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+
+
+def test_early_hints_are_no_answer(pools: urllib3.PoolManager) -> None:
+    one: Script = [b"HTTP/1.1 100 Continue\r\n\r\n", EARLY, EARLY, answer(b"one")]
+    with serve(one, answer(b"two")) as server:
+        for body in b"one", b"two":
+            wire.start(Watch())
+            answered = pools.request("GET", server.url)
+            assert (answered.status, answered.data) == (200, body)
+            assert "Link" not in answered.headers
+    assert [request.connection for request in server.requests] == [0, 0]
+
+
+def test_a_connection_that_speaks_something_else_is_not_used_again(
+    pools: urllib3.PoolManager,
+) -> None:
+    switched = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n"
+    with serve([switched], answer(b"two")) as server:
+        for status in 101, 200:
+            wire.start(Watch())
+            assert pools.request("GET", server.url).status == status
+    assert [request.connection for request in server.requests] == [0, 1]
+
+
+def test_a_server_that_says_nothing_has_begun_no_head(pools: urllib3.PoolManager) -> None:
+    with serve([End.FIN]) as server:
         wire.start(Watch())
-        with pytest.raises(U.ProtocolError, match="hello"):
+        with pytest.raises(U.ProtocolError, match="without response"):
             pools.request("GET", server.url)
+
+
+def test_what_is_no_status_line_is_no_answer(pools: urllib3.PoolManager) -> None:
+    for said in b"hello\r\n\r\n", b"hello":
+        with serve([said, End.FIN]) as server:
+            wire.start(Watch())
+            with pytest.raises(U.ProtocolError, match="hello"):
+                pools.request("GET", server.url)
 
 
 def test_a_status_line_without_end_is_no_answer(pools: urllib3.PoolManager) -> None:

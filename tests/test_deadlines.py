@@ -156,12 +156,10 @@ def test_a_socket_attached_too_late_is_shut_at_once(pair: Pair, clock: Clock) ->
 
 def test_a_socket_attached_twice_is_watched_once(pair: Pair) -> None:
     before = threading.active_count()
-    watch = Watch(deadline=0.05)
+    watch = Watch(deadline=PATIENCE)
     watch.attach(pair[0])
     watch.attach(pair[0])
     assert threading.active_count() == before + 1
-    assert pair[0].recv(1) == b""
-    assert watch.ended
     watch.stop()
 
 

@@ -40,6 +40,7 @@ READ: dict[str, tuple[Failure, str]] = {
     "no route": (Failure("unreachable"), BACKOFF),
     "slow to connect": (Failure("connect timeout"), BACKOFF),
     "no TLS handshake": (Failure("handshake"), BACKOFF),
+    "the proxy left": (Failure("proxy left"), BACKOFF),
     "an idle connection was closed": (Failure("dropped", reused=True), AT_ONCE),
     "a new connection was closed": (Failure("dropped"), BACKOFF),
     "no answer came in time": (Failure("timeout"), IF_ASKED),

@@ -333,6 +333,11 @@ def test_an_address_that_is_none_is_refused(path: str) -> None:
     assert caught.value.__context__ is None
 
 
+def test_half_a_character_can_be_in_no_address() -> None:
+    with pytest.raises(ValueError, match="no address that can be asked"):
+        settings(base_url=LOCAL).request("GET", Place("/a?x=\ud800"), None)
+
+
 def test_a_stream_is_asked_for_as_one_and_not_compressed() -> None:
     headers = settings(base_url=LOCAL).request("POST", "/x", b"{}", streaming=True).headers
     assert headers["Accept"] == "text/event-stream"

@@ -97,6 +97,41 @@ def test_a_forked_process_has_connections_of_its_own(
         assert [request.connection for request in server.requests] == [0, 1, 0]
 
 
+def test_a_mistake_in_a_callers_hook_is_its_own() -> None:
+    def hook(response: requests.Response, **_: Any) -> None:
+        response.close()
+        raise ValueError("my hook is wrong")
+
+    session = requests.Session()
+    session.hooks["response"] = [hook]
+    with serve(answer(CHAT)) as server, rawllm.Client(server.url, session=session) as client:
+        with pytest.raises(ValueError, match="my hook is wrong") as caught:
+            client.chat("m", "x")
+    assert caught.traceback[-1].name == "hook"
+
+
+def test_the_answer_to_one_call_is_not_the_nexts() -> None:
+    later = threading.Event()
+    early: Script = [b"HTTP/1.1 103 Early Hints\r\n\r\n", later, answer({"n": 1})]
+    with serve(early, answer({"n": 2})) as server, rawllm.Client(server.url) as client:
+        threading.Timer(0.1, later.set).start()
+        assert [client.get("/one"), client.get("/two")] == [{"n": 1}, {"n": 2}]
+
+
+def test_a_callers_session_does_not_mix_answers_up_either() -> None:
+    later = threading.Event()
+    early: Script = [b"HTTP/1.1 103 Early Hints\r\n\r\n", later, answer({"n": 1})]
+    with (
+        requests.Session() as session,
+        serve(early, answer({"n": 2})) as server,
+        rawllm.Client(server.url, session=session) as client,
+    ):
+        with pytest.raises(rawllm.APIStatusError, match="103"):
+            client.get("/one")
+        later.set()
+        assert client.get("/two") == {"n": 2}
+
+
 def test_another_process_lets_go_of_a_callers_connections_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -334,6 +334,7 @@ def test_another_machine(host: str) -> None:
 
 #: name: (address, as it may be shown)
 SHOWN: dict[str, tuple[str, str]] = {
+    "half a character": ("/a?x=\ud800", "/a?x=%3F"),
     "nothing to hide": ("http://h:1/v1/models?a=1&b=x%20y", "http://h:1/v1/models?a=1&b=x+y"),
     "user and password": ("http://me:s3cret@h:1/v1", "http://h:1/v1"),
     "a user": ("http://s3cret@h/v1", "http://h/v1"),
