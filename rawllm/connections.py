@@ -9,6 +9,7 @@ told from a server that fails, and a failure is named as in the table of
 import contextlib
 import http.client
 import queue
+import re
 import socket
 import ssl
 import threading
@@ -26,6 +27,7 @@ from rawllm.deadlines import Watch
 #: that is no number is a ValueError (http.client).
 TROUBLE = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
 
+_LENGTH = re.compile("[0-9]{1,18}")
 _SMALL = 1 << 16  # bytes that are copied rather than sent by themselves
 
 
@@ -69,10 +71,27 @@ class _Answer(http.client.HTTPResponse):
             while http.client.SWITCHING_PROTOCOLS < self.status < http.client.OK:
                 self.headers = None  # type: ignore[assignment]  # as before the head was read
                 super().begin()
+            self._measure(self.headers.get_all("Content-Length"))
             # What comes after 101 is no HTTP, and nobody has asked for it.
             self.will_close = self.will_close or self.status == http.client.SWITCHING_PROTOCOLS
         finally:
             self.fp = fp if self.fp else None  # type: ignore[assignment]  # closed by then
+
+    def _measure(self, given: list[str] | None) -> None:
+        """Take no length that is none, or two. Source: RFC 9112 section 6.3.
+
+        http.client reads `1_0` as 10, and waits for the end of the connection
+        where it cannot read a length at all.
+        """
+        if not given:
+            return
+        lengths = {length.strip() for line in given for length in line.split(",")}
+        if len(lengths) > 1 or not all(map(_LENGTH.fullmatch, lengths)):
+            raise http.client.HTTPException(f"Content-Length: {', '.join(given)[:40]}")
+        if self.chunked:  # which counts; but the two are how one answer is passed for another
+            self.will_close = True
+        elif self.length is None:
+            self.length = int(lengths.pop())
 
 
 class _Head:

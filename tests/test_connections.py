@@ -18,7 +18,18 @@ import urllib3
 from rawllm import connections, retries
 from rawllm.connections import wire
 from rawllm.deadlines import Watch
-from tests.servers import AUTHORITY, CHAT, PATIENCE, End, Script, answer, serve
+from tests.servers import (
+    AUTHORITY,
+    CHAT,
+    LAST_CHUNK,
+    PATIENCE,
+    End,
+    Script,
+    answer,
+    chunk,
+    head,
+    serve,
+)
 
 POOL = urllib3.HTTPConnectionPool("localhost")
 CONNECTION = urllib3.connection.HTTPConnection("localhost")
@@ -407,6 +418,33 @@ def test_a_head_that_breaks_off_is_no_answer(pools: urllib3.PoolManager, head: s
         with pytest.raises(U.ProtocolError) as caught:
             pools.request("GET", server.url)
     assert connections.event(caught.value) == "dropped"
+
+
+@pytest.mark.parametrize("given", ["-5", "abc", "1_0", "+5", "5, 6", "5,", "", "9" * 30, "\u00b2"])
+def test_a_length_that_is_none_is_no_answer(pools: urllib3.PoolManager, given: str) -> None:
+    sent = f"HTTP/1.1 200 OK\r\nContent-Length: {given}\r\n\r\nHello".encode("latin-1")
+    with serve([sent, End.FIN]) as server:
+        wire.start(Watch())
+        with pytest.raises(U.ProtocolError, match="Content-Length") as caught:
+            pools.request("GET", server.url)
+    assert connections.event(caught.value) == "protocol"
+
+
+@pytest.mark.parametrize("given", ["5", " 5 ", "5, 5", "5\r\nContent-Length: 5", "05"])
+def test_a_length_may_be_said_twice(pools: urllib3.PoolManager, given: str) -> None:
+    sent = f"HTTP/1.1 200 OK\r\nContent-Length: {given}\r\n\r\nHello".encode()
+    with serve([sent, End.HOLD]) as server:
+        wire.start(Watch())
+        assert pools.request("GET", server.url).data == b"Hello"
+
+
+def test_a_length_beside_chunks_does_not_count(pools: urllib3.PoolManager) -> None:
+    sent = head(transfer_encoding="chunked", content_length="3") + chunk(b"Hello") + LAST_CHUNK
+    with serve(sent) as server:
+        for _ in range(2):
+            wire.start(Watch())
+            assert pools.request("GET", server.url).data == b"Hello"
+    assert [request.connection for request in server.requests] == [0, 1]
 
 
 EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
