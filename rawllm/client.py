@@ -5,6 +5,7 @@ and what one server has beyond the protocol.
 """
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -266,11 +267,13 @@ class Client(Verbs[Any]):
         request = self._settings.request(method, path, data, streaming=streaming, **parts)
         model = body.get("model") if isinstance(body, dict) else None
         call = self._settings.call(method, request.url, model)
+        handled = sys.exc_info()[1]
         try:
             reply = self._transport.send(request, limits, call)
             return RawResponse(reply, parse, self._settings.max_response_bytes, streaming=streaming)
-        except (errors.APIError, KeyboardInterrupt) as error:
-            raise failures.bare(error) from error.__cause__
+        except (errors.APIError, KeyboardInterrupt, SystemExit) as error:
+            failures.bare(error, handled)
+            raise error
 
     def complete(
         self,

@@ -1,9 +1,9 @@
 """Connections that say what requests does not: their socket, and what became of it.
 
 urllib3 pools and reuses them. A limit can shut the socket down while the
-connection is made or the headers are awaited, a dead pooled connection is
-told from a server that fails, and a failure is named as in the table of
-`retries.py`, whichever of three libraries raised it in whichever wrapping.
+connection is made or the headers are awaited, and a dead pooled connection is
+told from a server that fails. What is left out: what a failure was
+(`troubles.py`).
 """
 
 import contextlib
@@ -11,10 +11,8 @@ import http.client
 import queue
 import re
 import socket
-import ssl
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import urllib3
@@ -22,10 +20,7 @@ import urllib3.connection
 import urllib3.util.connection
 
 from rawllm.deadlines import Watch
-
-#: What urllib3 and http.client raise where a connection fails. A chunk size
-#: that is no number is a ValueError (http.client).
-TROUBLE = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
+from rawllm.troubles import ProxyLeftError
 
 _LENGTH = re.compile("[0-9]{1,18}")
 _SMALL = 1 << 16  # bytes that are copied rather than sent by themselves
@@ -225,14 +220,10 @@ class _HTTPSConnection(_HTTPConnection, urllib3.connection.HTTPSConnection):
         try:
             super()._tunnel()
         except ConnectionError as error:
-            raise _ProxyLeftError("it left", error) from error
+            raise ProxyLeftError("it left", error) from error
         if self.watch is not None and self.watch.ended:
             # http.client takes the end of a proxy's answer for the end of its headers.
             raise TimeoutError("the proxy did not answer in time")
-
-
-class _ProxyLeftError(urllib3.exceptions.ProxyError):
-    """The proxy closed the connection instead of answering CONNECT."""
 
 
 class _HTTPPool(urllib3.HTTPConnectionPool):
@@ -271,67 +262,3 @@ def socket_of(raw: Any) -> socket.socket | None:
     """
     sock = getattr(getattr(raw, "_sock_shutdown", None), "__self__", None)
     return sock if isinstance(sock, socket.socket) else None
-
-
-# --- what a failure was -----------------------------------------------------
-
-#: What TLS says to an answer that is no TLS.
-_NOT_TLS = {
-    "WRONG_VERSION_NUMBER",
-    "HTTP_REQUEST",
-    "RECORD_LAYER_FAILURE",
-    "PACKET_LENGTH_TOO_LONG",
-}
-
-#: The kinds of exception and the event in `retries.RULES` each is; the first that fits holds.
-_KINDS: tuple[tuple[type[BaseException], str], ...] = (
-    (_ProxyLeftError, "proxy left"),
-    (urllib3.exceptions.ProxyError, "proxy"),
-    (urllib3.exceptions.ProxySchemeUnknown, "proxy"),
-    (socket.gaierror, "dns"),
-    (UnicodeError, "dns"),  # a label too long for a name
-    (urllib3.exceptions.LocationParseError, "proxy"),  # ours have been taken apart before
-    (ConnectionRefusedError, "refused"),
-    (urllib3.exceptions.NewConnectionError, "unreachable"),
-    (urllib3.exceptions.ConnectTimeoutError, "connect timeout"),
-    (urllib3.exceptions.ReadTimeoutError, "timeout"),
-    (TimeoutError, "timeout"),
-    (ssl.SSLEOFError, "dropped"),
-    (ConnectionError, "dropped"),
-    (http.client.IncompleteRead, "dropped"),
-    (ssl.SSLError, "tls"),
-)
-
-
-def event(trouble: BaseException) -> str:
-    """Which event of `retries.RULES` an exception is, by the innermost ones it wraps."""
-    chain = list(_chain(trouble))
-    if any(
-        getattr(link, "reason", None) in _NOT_TLS for link in chain if type(link) is ssl.SSLError
-    ):
-        return "plain"
-    for kind, name in _KINDS:
-        if any(isinstance(link, kind) for link in chain):
-            return name
-    # requests raises a bare OSError for one thing alone: no such file of certificates.
-    return "tls" if type(trouble) is OSError else "protocol"
-
-
-def innermost(trouble: BaseException) -> BaseException:
-    """The exception that began it. The texts of those around it repeat the whole URL."""
-    chain = list(_chain(trouble))
-    for link in chain:
-        # Frames hold what they raised, and their callers: what these drop would stay open.
-        link.__traceback__ = None
-    return chain[-1]
-
-
-def _chain(trouble: BaseException | None) -> Iterator[BaseException]:
-    """`trouble` and what it wraps, which each library keeps in another place."""
-    for _ in range(10):
-        if trouble is None:
-            return
-        yield trouble
-        wrapped = [getattr(trouble, "reason", None), *trouble.args]
-        inner = [link for link in wrapped if isinstance(link, BaseException)]
-        trouble = inner[0] if inner else trouble.__cause__ or trouble.__context__

@@ -204,9 +204,7 @@ def context_length(found: Envelope) -> ContextLength | None:
     if isinstance(found.body, Object) and found.type == "exceed_context_size_error":
         # quirk(llama-server): the counts are fields of their own.
         fields = found.body.get("n_prompt_tokens"), found.body.get("n_ctx")
-        return ContextLength(
-            *(n if isinstance(n, int) and 0 <= n < _MANY else None for n in fields)
-        )
+        return ContextLength(*(n if type(n) is int and 0 <= n < _MANY else None for n in fields))
     for pattern in _TOO_LONG:
         if match := pattern.search(found.message, 0, MOST):
             counts = match.groupdict()
@@ -250,10 +248,10 @@ def _words_of_html(page: str) -> str:
     """A page's title, else its text."""
     title = _TITLE.search(page)
     text = title[1] if title else _TAG.sub(" ", page)
-    return " ".join(unescaped(text).split())
+    return " ".join(without_entities(text).split())
 
 
-def unescaped(page: str) -> str:
+def without_entities(page: str) -> str:
     """The text of HTML that has no tags (any more)."""
     import html  # here and not above: its table of entities takes longer to load than this file
 

@@ -6,6 +6,7 @@ is left out: deciding what happened, which `transport.py` and `streams.py` do.
 """
 
 import contextlib
+import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
@@ -13,14 +14,16 @@ from urllib.parse import urljoin, urlsplit
 from rawllm import envelopes, errors, hints, retries, urls
 from rawllm.answers import Message
 from rawllm.echoes import Secrets
-from rawllm.keys import Key
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     import requests
 
+MOST_OF_AN_ERROR = 1 << 20  # bytes of a body
 _MOST = 1600  # bytes of a server's words: an error is to be read, not stored
+#: Neither is a command to a terminal; Persian, Indic scripts and emoji need the joiners.
+_KEPT = "\n\u200c\u200d"
 
 
 class Call(NamedTuple):
@@ -33,7 +36,7 @@ class Call(NamedTuple):
     #: "no key", "withheld" (it goes only to known places) or "refused key" (one was sent).
     key: str = "no key"
     #: What was secret in it, so that a server's echo is not repeated.
-    secret: Key | Secrets = Key(None)
+    secret: Secrets = Secrets()
 
     @property
     def line(self) -> str:
@@ -68,6 +71,7 @@ _EVENTS = {
     "tls": "TLS failed",
     "plain": "TLS failed",
     "proxy": "the proxy failed",
+    "proxy left": "the proxy closed the connection",
     "protocol": "the answer cannot be read",
     "closed": "close() was called",
 }
@@ -81,6 +85,7 @@ _HINTS = {
     "idle_timeout": "deadline",
     "handshake": "plain",
     "protocol": "not the protocol",
+    "proxy left": "proxy",
 }
 
 #: What OpenSSL says where the certificate's authority is not what is wrong, and its hint.
@@ -103,17 +108,17 @@ def no_response(
     late = event in _TIMEOUTS or (event == "handshake" and isinstance(cause, TimeoutError))
     kind = errors.APITimeoutError if late else errors.APIConnectionError
     words = f"{call.line}: {_EVENTS[event]}"
+    plain = str(cause)
+    said = call.secret.hidden_in(plain)
     # What the reader of a socket sees that we shut down ourselves means nothing,
     # and neither do int()'s words on a chunk size that did not come.
     if cause is not None and event not in (*_LIMITS, "closed") and type(cause) is not ValueError:
-        said = call.secret.hidden_in(str(cause))
         words += f" ({_short(said or type(cause).__name__)})"
-        cause = cause if said == str(cause) else None
     hint = _HINTS.get(event, event)
     if event == "tls":
-        hint = next((name for said, name in _TLS if said in str(cause)), event)
+        hint = next((name for said, name in _TLS if said in plain), event)
     error = kind(f"{words}\n{call.hint(hint)}")
-    error.__cause__ = cause
+    error.__cause__ = cause if said == plain else None
     return error
 
 
@@ -121,7 +126,7 @@ def status(
     call: Call, response: "requests.Response", text: str, now: "datetime"
 ) -> errors.APIStatusError:
     """The exception for an answer that is an error, by its status or in a 200."""
-    text = _hidden(call, response, text)
+    response, text = _hidden(call, response, text)
     found = envelopes.parse(text)
     words = found.message or text.strip()
     reason = _short(response.reason or "", 40)
@@ -168,7 +173,8 @@ def not_the_protocol(
     call: Call, response: "requests.Response", body: bytes, why: str, hint: str | None = None
 ) -> errors.APIResponseValidationError:
     """The exception for a 2xx that is not what the protocol says."""
-    text = _hidden(call, response, body.decode("utf-8", "replace").strip())
+    body = body[:MOST_OF_AN_ERROR]
+    response, text = _hidden(call, response, body.decode("utf-8", "replace").strip())
     kind = _short(response.headers.get("Content-Type", "no content type"), 100)
     seen = f": {legible(text[:200])}" if text else ""
     lacks_v1 = hints.lacks_version(urlsplit(call.base_url).path)
@@ -185,7 +191,7 @@ def in_stream(
     call: Call, response: "requests.Response", text: str, partial: Any
 ) -> errors.StreamAPIError:
     """The exception for an error that the server put into a stream."""
-    text = _hidden(call, response, text)
+    response, text = _hidden(call, response, text)
     found = envelopes.parse(text)
     code = envelopes.status_of(found)
     words = _short(found.message or text)
@@ -202,34 +208,63 @@ def incomplete(call: Call, why: str, partial: Any) -> errors.IncompleteStreamErr
 
     `why` is a line, and a hint in a second one if there is any.
     """
-    messages = [(c, c.get("message")) for c in partial["choices"]]
-    texts = [m.text if isinstance(m, Message) else str(c.get("text", "")) for c, m in messages]
-    got = f"{sum(map(len, texts))} characters of text had come" if texts else "nothing had come"
     why, _, hint = why.partition("\n")
-    message = f"{call.line}: the stream ended before the answer did: {why}; {got} (see .partial)"
-    return errors.IncompleteStreamError(f"{message}\n{hint}".rstrip(), partial=partial)
+    message = f"{call.line}: the stream ended before the answer did: {why}; {_came(partial)}"
+    return errors.IncompleteStreamError(
+        f"{message} (see .partial)\n{hint}".rstrip(), partial=partial
+    )
 
 
-def bare(error: BaseException) -> BaseException:
-    """`error` without the frames that led to it, in which it stands what was sent and said."""
+def _came(partial: Any) -> str:
+    """How much of the answer there was, counted in what there was of it."""
+    choices = partial["choices"]
+    said = [m for c in choices if isinstance(m := c.get("message"), Message)]
+    texts = [*(m.text for m in said), *(str(c.get("text", "")) for c in choices)]
+    thought = sum(len(m.reasoning_text) for m in said)
+    calls = sum(len(listed) for m in said if isinstance(listed := m.get("tool_calls"), list))
+    if not any(texts) and (thought or calls):
+        begun = f"{calls} tool call{'s' * (calls > 1)} had begun"
+        return f"no text but {thought} characters of reasoning had come" if thought else begun
+    return f"{sum(map(len, texts))} characters of text had come" if choices else "nothing had come"
+
+
+def bare(error: BaseException, context: BaseException | None) -> None:
+    """Take from `error` all that led to it within rawllm: frames hold what was sent and said.
+
+    `context` is what the caller was handling meanwhile, and stays.
+    """
     link: BaseException | None = error
     while link is not None:
         link.__traceback__ = link.__context__ = None
         link = link.__cause__
-    return error
+    error.__context__, error.__suppress_context__ = context, False
 
 
-def _hidden(call: Call, response: "requests.Response", text: str) -> str:
-    """`text` without what it repeats of the request's secrets, and so the response, in place."""
-    hide = call.secret.hidden_in
-    for name, value in response.headers.items():
-        response.headers[name] = hide(value)
-    for cookie in response.cookies:
+def _hidden(
+    call: Call, response: "requests.Response", text: str
+) -> tuple["requests.Response", str]:
+    """`response` and `text`, which is of its body, without the request's secrets, and bounded.
+
+    If there are any, it is a copy: what the caller holds stays as it came.
+    """
+    hide, text = call.secret.hidden_in, text[:MOST_OF_AN_ERROR]
+    body = response._content or b""  # of a stream there is but the end
+    shown = hide(body[:MOST_OF_AN_ERROR].decode("latin-1")).encode("latin-1")
+    if not body or shown != body:
+        text = hide(text)
+    cookies = [cookie.value or "" for cookie in response.cookies]
+    head = "\n".join([response.reason or "", *response.headers.values(), *cookies])
+    if shown == body and hide(head) == head:
+        return response, text
+    copy = object.__new__(type(response))  # copy.copy() would read a stream to its end
+    vars(copy).update(vars(response), raw=io.BytesIO(shown))
+    copy._content = shown if body else response._content
+    copy.reason = hide(response.reason or "")
+    copy.headers = type(response.headers)({k: hide(v) for k, v in response.headers.items()})
+    copy.cookies = response.cookies.copy()
+    for cookie in copy.cookies:
         cookie.value = hide(cookie.value or "")
-    response.reason = hide(response.reason or "")
-    if response._content:  # and not only its end, as of a stream
-        response._content = hide(response._content.decode("latin-1")).encode("latin-1")
-    return hide(text)
+    return copy, text
 
 
 def _fields(response: "requests.Response", found: envelopes.Envelope) -> dict[str, Any]:
@@ -246,7 +281,7 @@ def legible(words: str, most: int = _MOST) -> str:
     """The beginning of a server's `words`, of at most `most` bytes, as a terminal may get it."""
     # A control character may be a command to the terminal; a surrogate cannot be printed at all.
     seen = "".join(
-        c if c.isprintable() or c == "\n" else " " if c.isspace() else "\ufffd"
+        c if c.isprintable() or c in _KEPT else " " if c.isspace() else "\ufffd"
         for c in words[:most]
     )
     return seen.encode()[:most].decode(errors="ignore")

@@ -14,9 +14,7 @@ from rawllm import urls
 from rawllm.lazy import lazy
 from rawllm.payloads import is_given
 
-LONG = 8  # characters; a shorter key is a dummy, and would be found in any word
-_NO_PROXY = ("no", "no_proxy")
-_PROXIED = ("http", "https", "all", *_NO_PROXY)  # the keys that requests knows
+_PROXIED = ("http", "https", "all")  # others requests ignores, as those of urllib's getproxies()
 
 
 class Key:
@@ -49,11 +47,6 @@ class Key:
     def reveal(self) -> str:
         """The text itself, "" without a key."""
         return self._text or ""
-
-    def hidden_in(self, text: str) -> str:
-        """`text` without the key, which some servers repeat in their errors."""
-        key = self.reveal()
-        return text.replace(key, "***") if len(key) >= LONG else text
 
     def check(self) -> None:
         """Raise `TypeError` or `ValueError`, without the key's text, for what no header holds.
@@ -146,10 +139,10 @@ def _without_login(value: Any) -> Any:
 
 
 def _proxy_fault(name: Any, value: Any) -> Exception | None:
-    if not isinstance(name, str) or name.partition("://")[0] not in _PROXIED or "@" in name:
+    if not isinstance(name, str) or "@" in name:
         shown = urls.refused(name) if isinstance(name, str) else type(name).__name__
         return ValueError(f"proxies are for {', '.join(_PROXIED)}, not for {shown!r:.100}")
-    if name in _NO_PROXY or value is None or value == "":
+    if name.partition("://")[0] not in _PROXIED or value is None or value == "":
         return None
     if not isinstance(value, str):
         return TypeError(f"the proxy for {name} must be a str, not {type(value).__name__}")
@@ -176,7 +169,11 @@ class Place(str):
 
 
 def placed(path: Any) -> Any:
-    """`path` as a `Place`, or its type where it is no text. (A type shows no secret.)"""
+    """`path` as a `Place`, or its type where it is no text.
+
+    What is no text is refused later, further in: by then a traceback's locals
+    shall hold nothing of it, and a type shows no secret.
+    """
     if isinstance(path, str | type):
         return path if isinstance(path, type) else Place(path)
     return type(path)

@@ -103,7 +103,7 @@ def serialize(body: Any) -> bytes:
     try:
         text = _json(body)
     except RecursionError:
-        raise ValueError("the request is nested too deep for JSON") from None
+        raise ValueError(f"{_part(body)} is nested too deep for JSON") from None
     try:
         return text.encode()
     except UnicodeEncodeError:
@@ -112,18 +112,36 @@ def serialize(body: Any) -> bytes:
 
 def _json(body: Any) -> str:
     try:
-        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return _encoded(body)
     except ValueError as error:
         if "Circular" in str(error):
-            raise ValueError("the request contains itself: JSON cannot carry that") from None
+            raise ValueError(f"{_part(body)} contains itself: JSON cannot carry that") from None
         if "Exceeds" in str(error):  # sys.set_int_max_str_digits()
-            place = _place(body, _is_endless) or "a key"
+            place = _place(body, _is_endless) or f"a key in {_part(body)}"
             raise ValueError(f"{place} has more digits than Python writes") from None
-        place = _place(body, _is_not_finite) or "a key"
+        place = _place(body, _is_not_finite) or f"a key in {_part(body)}"
         raise ValueError(f"{place} is NaN or infinite: JSON cannot carry that") from None
     except TypeError as error:
-        place = _place(body, _is_foreign) or "a key"
+        place = _place(body, _is_foreign) or f"a key in {_part(body)}"
         raise TypeError(f"{place}: {error}") from None
+
+
+_encoded = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def _part(body: Any) -> str:
+    """Which parameter it is that is no JSON, the first that is none."""
+    named = body.items() if isinstance(body, dict) else ()
+    wrong = (name for name, value in named if not _is_json(value))
+    name = next(wrong, "the body")
+    return name if isinstance(name, str) else "a key"
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        return bool(_encoded(value))
+    except (TypeError, ValueError, RecursionError):
+        return False
 
 
 def is_given(value: Any) -> bool:
@@ -187,5 +205,5 @@ def _place(body: Any, is_it: Any, path: str = "") -> str:
         named = (("a key" if _is_endless(key) else str(key), body[key]) for key in body)
         pairs = ((f"{path}.{key}" if path else key, value) for key, value in named)
     elif isinstance(body, list | tuple):
-        pairs = ((f"{path}[{place}]", value) for place, value in enumerate(body))
+        pairs = ((f"{path or 'the body'}[{place}]", value) for place, value in enumerate(body))
     return next(filter(None, (_place(value, is_it, where) for where, value in pairs)), "")

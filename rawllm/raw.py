@@ -1,5 +1,6 @@
 """The HTTP answer as it came, before it is an object: `with_raw_response`."""
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -95,10 +96,12 @@ class RawResponse(Generic[Parsed]):
         if not self._parsed:
             if self._streaming and self._content is not None:
                 raise ValueError("the stream has been read as `content`: `parse()` it instead")
+            handled = sys.exc_info()[1]
             try:
                 self._parsed.append(self._parse(self))
             except errors.APIError as error:
-                raise failures.bare(error) from error.__cause__
+                failures.bare(error, handled)
+                raise error
         return self._parsed[0]
 
     def close(self) -> None:
@@ -111,10 +114,12 @@ class RawResponse(Generic[Parsed]):
         Raises `APIStatusError` if it is an error in spite of its 200, and
         `APIResponseValidationError` if it is no JSON.
         """
+        handled = sys.exc_info()[1]
         try:
             return self._reply.json(self.content)
         except errors.APIError as error:
-            raise failures.bare(error) from error.__cause__
+            failures.bare(error, handled)
+            raise error
 
     def answer(
         self, kind: type[Answer], needs: str = "", tidy: Callable[[Answer], Answer] | None = None

@@ -9,7 +9,7 @@ import io
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from rawllm import connections, envelopes, errors, failures
+from rawllm import connections, envelopes, errors, failures, troubles
 from rawllm.bodies import body_of
 from rawllm.deadlines import Watch
 from rawllm.objects import parse
@@ -17,7 +17,6 @@ from rawllm.objects import parse
 if TYPE_CHECKING:
     import requests
 
-_MOST_OF_AN_ERROR = 1 << 20  # bytes of an error's body
 _DRAIN_SECONDS = 0.05  # how long the rest after `[DONE]` may take
 
 
@@ -55,12 +54,12 @@ class Reply:
         """
         try:
             data = self._body.read1()
-        except (AttributeError, *connections.TROUBLE) as trouble:
+        except (AttributeError, *troubles.TROUBLE) as trouble:
             # An AttributeError: another thread closed the response meanwhile.
             if isinstance(trouble, AttributeError) and not self._closed:
                 raise
-            first = connections.innermost(trouble)
-            raise self._broken(connections.event(trouble), first) from first
+            error = self._broken(troubles.event(trouble), troubles.innermost(trouble))
+            raise error from error.__cause__  # which may be none, for what it says
         if not data and (self._closed or self.watch.ended):
             raise self._broken("dropped")
         if not self._held():
@@ -94,10 +93,9 @@ class Reply:
         """The text of an error's body, as far as it came and is of use."""
         body = bytearray()
         with contextlib.suppress(errors.APIConnectionError):
-            while len(body) < _MOST_OF_AN_ERROR and (data := self.read1()):
+            while len(body) < failures.MOST_OF_AN_ERROR and (data := self.read1()):
                 body += data
-        shown = self.call.secret.hidden_in(body.decode("latin-1")).encode("latin-1")
-        return self._keep(shown).decode("utf-8-sig", "replace")
+        return self._keep(bytes(body)).decode("utf-8-sig", "replace")
 
     def _keep(self, body: bytes) -> bytes:
         """Give the body that was read past requests back to its response."""

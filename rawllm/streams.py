@@ -6,6 +6,7 @@ that holds the partial answer, and the end is judged: a stream that stops
 early never looks like a short answer.
 """
 
+import sys
 from collections import deque
 from collections.abc import Iterator
 from types import TracebackType
@@ -46,13 +47,7 @@ class Stream(Generic[Chunk]):
     _whole: ClassVar[type[ChatCompletion] | type[Completion]]
 
     def __init__(
-        self,
-        reply: "Reply",
-        *,
-        expected: int,
-        prompts: int,
-        strict: bool,
-        limit: int,
+        self, reply: "Reply", *, expected: int, prompts: int, strict: bool, limit: int
     ) -> None:
         self._reply = reply
         self._expected = expected
@@ -119,7 +114,7 @@ class Stream(Generic[Chunk]):
             for choice in choices(chunk):
                 index = choice.get("index")
                 first = index if first is ... else first
-                if index == first and (piece := text_of(choice)):
+                if (index is first or index == first) and (piece := text_of(choice)):
                     yield piece
 
     def _completion(self) -> Any:
@@ -140,6 +135,7 @@ class Stream(Generic[Chunk]):
         timed = watch.idle_timeout is not None
         if timed and self._chunks:
             watch.waiting()
+        handled = sys.exc_info()[1]
         try:
             while not self._over:
                 if not self._events:
@@ -148,7 +144,8 @@ class Stream(Generic[Chunk]):
                     return chunk
         except errors.APIError as error:
             self.close()
-            raise failures.bare(error) from error.__cause__
+            failures.bare(error, handled)
+            raise error
         except BaseException:
             self.close()
             raise
@@ -301,7 +298,7 @@ class Stream(Generic[Chunk]):
         call = self._reply.call
         message = f"{call.line}: the stream holds {what}"
         if data:
-            data = call.secret.hidden_in(data)
+            data = call.secret.hidden_in(data[: envelopes.MOST])
             message += f": {failures.legible(data[:200])}\n{call.hint('not the protocol')}"
         return errors.StreamError(message, partial=self._fold.completion)
 

@@ -13,8 +13,8 @@ from datetime import datetime, timezone
 from random import random
 from typing import TYPE_CHECKING, NamedTuple
 
-from rawllm import connections, envelopes, errors, failures, retries, urls
-from rawllm.connections import TROUBLE, wire
+from rawllm import envelopes, errors, failures, retries, troubles, urls
+from rawllm.connections import wire
 from rawllm.deadlines import Watch
 from rawllm.echoes import Secrets
 from rawllm.envelopes import Envelope
@@ -138,17 +138,17 @@ class Transport:
         wire.start(watch, read)
         try:
             response = session.send(prepared, (connect, read))
-        except TROUBLE as trouble:
+        except troubles.TROUBLE as trouble:
             if not ours and type(trouble) is ValueError:
                 raise  # of the caller's hook, auth or adapter: of a head nothing raises it
-            event = connections.event(trouble)
+            event = troubles.event(trouble)
             if isinstance(trouble, PROXY_TROUBLE):
                 event = "proxy"
             elif event in ("timeout", "dropped") and ours and not wire.connected:
                 # A server that speaks plain HTTP does not understand the handshake.
                 event = "handshake"
             event = watch.passed() or event
-            error = failures.no_response(call, event, connections.innermost(trouble))
+            error = failures.no_response(call, event, troubles.innermost(trouble))
             known = "deadline" if event.endswith("_timeout") else event
             return _Failed(error, retries.Failure(known, wire.reused, wire.begun), {})
         finally:

@@ -22,7 +22,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LOGIN = re.compile(r"((?:(?:[a-z][a-z0-9+.-]*:)?//)?)([^/?#]*)@", re.IGNORECASE)
 _NO_PORT = re.compile(r"^((?:[^/]*//)?[^/?#\[:]*):(?!\d*(?:[/?#]|$))[^/?#]*")
 _ENDPOINT = re.compile(r"/(chat/completions|completions|embeddings|models|responses)$")
-_SECRET = re.compile(r"auth|key|token|secret|cookie|password|signature|^sig$", re.IGNORECASE)
+#: In the name of a secret; neither in `author`, nor `keyword`, nor `max_tokens`.
+_SECRET = re.compile(
+    r"auth(?!or(?!i[sz]))|key(?!word)|token(?!s(?![a-z])|i[sz]er?(?![a-z]))"
+    r"|secret|cookie|password|signature|^sig$",
+    re.IGNORECASE,
+)
 _PORTS = {"http": 80, "https": 443}
 _PROXIES = {*_PORTS, "socks4", "socks4a", "socks5", "socks5h"}
 _LONGEST = 253  # characters of a host's name
@@ -121,7 +126,7 @@ def is_proxy(url: str) -> bool:
     >>> is_proxy("localhost:3128"), is_proxy("socks5h://me:pass@localhost"), is_proxy("ftp://h")
     (True, True, False)
     """
-    whole = url if "://" in url else f"http://{url}"
+    whole = url if "://" in url else f"http://{url.removeprefix('//')}"
     try:
         return bool(origin(whole)) and urlsplit(whole).scheme in _PROXIES
     except ValueError:
@@ -157,7 +162,7 @@ def shown(url: str) -> str:
     path, mark, query = bare.partition("?")
     parameters = parse_qsl(query, keep_blank_values=True)
     safe = [(name, "***" if is_secret(name) else value) for name, value in parameters]
-    return path + mark + urlencode(safe, safe="*/:,")
+    return path + mark + urlencode(safe, safe="*/:,", errors="replace")
 
 
 def is_secret(name: str) -> bool:

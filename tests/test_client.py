@@ -163,7 +163,7 @@ def test_a_client_pickles_with_its_proxies_but_not_their_password() -> None:
         assert sent == [True, False]
 
 
-def shown_in(call: Callable[[], Any], expected: type[Exception]) -> list[str]:
+def shown_in(call: Callable[[], Any], expected: type[BaseException]) -> list[str]:
     """Where the key shows in a traceback that prints locals, of frames of ours."""
     with pytest.raises(expected) as caught:
         call()
@@ -248,6 +248,38 @@ def test_no_traceback_of_a_call_shows_a_secret(
 ) -> None:
     with serve(answer({"error": "no"}, 401)) as server, rawllm.Client(server.url) as client:
         assert shown_in(lambda: call(client, options), kind) == []
+
+
+class Ended(requests.adapters.HTTPAdapter):
+    """The program is ended while a variable holds the headers, as urllib3's do."""
+
+    kind: type[BaseException]
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        headers = dict(request.headers)
+        raise self.kind(len(headers))
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_no_traceback_of_who_ends_the_program_shows_the_key(kind: type[BaseException]) -> None:
+    session, adapter = requests.Session(), Ended()
+    session.mount("http://", adapter)
+    adapter.kind = kind
+    with rawllm.Client("http://localhost/v1", KEY, session=session) as client:
+        with pytest.raises(kind) as caught:
+            client.chat("m", "x")
+    told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert [frame.name for frame in told.stack if KEY in str(frame.locals)] == []
+
+
+def test_an_error_keeps_what_the_caller_was_handling() -> None:
+    with serve(answer({"error": "no"}, 400)) as server, rawllm.Client(server.url) as client:
+        try:
+            raise KeyError("mine")
+        except KeyError:
+            with pytest.raises(rawllm.BadRequestError) as caught:
+                client.chat("m", "x")
+    assert repr(caught.value.__context__) == "KeyError('mine')"
 
 
 def test_no_traceback_shows_the_password_of_a_proxy() -> None:

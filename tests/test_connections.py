@@ -1,10 +1,8 @@
-"""What an exception of requests, urllib3, http.client or ssl was."""
+"""Connections: what they say of themselves, which limits hold, and what is taken for an answer."""
 
 from __future__ import annotations
 
-import http.client
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,10 +10,9 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import pytest
-import requests
 import urllib3
 
-from rawllm import connections, retries
+from rawllm import connections, troubles
 from rawllm.connections import wire
 from rawllm.deadlines import Watch
 from tests.servers import (
@@ -31,132 +28,7 @@ from tests.servers import (
     serve,
 )
 
-POOL = urllib3.HTTPConnectionPool("localhost")
-CONNECTION = urllib3.connection.HTTPConnection("localhost")
 U = urllib3.exceptions
-
-
-def caused(outer: Exception, inner: Exception) -> Exception:
-    outer.__cause__ = inner
-    return outer
-
-
-def tries(reason: Exception) -> requests.ConnectionError:
-    return requests.ConnectionError(U.MaxRetryError(POOL, "/v1?key=secret", reason))
-
-
-REFUSED = ConnectionRefusedError(111, "Connection refused")
-UNREACHABLE = OSError(101, "Network is unreachable")
-
-NOT_TLS = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number")
-NOT_TLS.reason = "WRONG_VERSION_NUMBER"
-
-KINDS: dict[str, tuple[Exception, str, str]] = {
-    "refused": (
-        tries(caused(U.NewConnectionError(CONNECTION, "x"), REFUSED)),
-        "refused",
-        "Connection refused",
-    ),
-    "no route": (
-        tries(caused(U.NewConnectionError(CONNECTION, "x"), UNREACHABLE)),
-        "unreachable",
-        "Network is unreachable",
-    ),
-    "no such host": (
-        tries(caused(U.NewConnectionError(CONNECTION, "x"), socket.gaierror(-2, "unknown"))),
-        "dns",
-        "unknown",
-    ),
-    "slow to connect": (
-        requests.ConnectTimeout(
-            U.MaxRetryError(POOL, "/", U.ConnectTimeoutError(CONNECTION, "timed out"))
-        ),
-        "connect timeout",
-        "timed out",
-    ),
-    "proxy": (
-        requests.exceptions.ProxyError(U.MaxRetryError(POOL, "/", U.ProxyError("no", REFUSED))),
-        "proxy",
-        "Connection refused",
-    ),
-    "a proxy of a kind that is not known": (U.ProxySchemeUnknown("ftp"), "proxy", "ftp"),
-    "a proxy that cannot be parsed": (U.LocationParseError("h:port"), "proxy", "h:port"),
-    "untrusted certificate": (
-        requests.exceptions.SSLError(
-            U.MaxRetryError(POOL, "/", U.SSLError(ssl.SSLCertVerificationError(1, "self-signed")))
-        ),
-        "tls",
-        "self-signed",
-    ),
-    "no TLS there": (
-        requests.exceptions.SSLError(U.MaxRetryError(POOL, "/", U.SSLError(NOT_TLS))),
-        "plain",
-        "WRONG_VERSION_NUMBER",
-    ),
-    "a certificate of ours is wanted": (
-        U.SSLError(ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] alert")),
-        "tls",
-        "CERTIFICATE_REQUIRED",
-    ),
-    "a label too long for a name": (UnicodeError("label too long"), "dns", "label too long"),
-    "silence": (
-        requests.ReadTimeout(U.ReadTimeoutError(POOL, "/", "Read timed out.")),
-        "timeout",
-        "Read timed out",
-    ),
-    "silence within a body": (
-        caused(U.ReadTimeoutError(POOL, "/", "Read timed out."), TimeoutError("timed out")),
-        "timeout",
-        "timed out",
-    ),
-    "dead connection": (
-        requests.ConnectionError(
-            U.ProtocolError("Connection aborted.", http.client.RemoteDisconnected("no response"))
-        ),
-        "dropped",
-        "no response",
-    ),
-    "reset": (
-        U.ProtocolError("Connection broken", ConnectionResetError(104, "reset")),
-        "dropped",
-        "reset",
-    ),
-    "body cut": (
-        U.ProtocolError("x", http.client.IncompleteRead(b"abc", 7)),
-        "dropped",
-        "IncompleteRead(3 bytes",
-    ),
-    "TLS cut": (U.SSLError(ssl.SSLEOFError(8, "EOF occurred")), "dropped", "EOF occurred"),
-    "no status line": (
-        U.ProtocolError("Connection aborted.", http.client.BadStatusLine("hello")),
-        "protocol",
-        "hello",
-    ),
-    "no file of certificates": (OSError("invalid path: x.pem"), "tls", "x.pem"),
-    "a chunk size that is no number": (ValueError("-5"), "protocol", "-5"),
-    "without words": (http.client.HTTPException(), "protocol", "HTTPException"),
-}
-
-
-@pytest.mark.parametrize(("trouble", "event", "words"), KINDS.values(), ids=KINDS)
-def test_a_failure_is_named_by_what_was_innermost(
-    trouble: Exception, event: str, words: str
-) -> None:
-    assert connections.event(trouble) == event
-    assert words in repr(connections.innermost(trouble))
-    assert "secret" not in str(connections.innermost(trouble))
-
-
-@pytest.mark.parametrize("name", sorted({name for _, name in connections._KINDS} | {"protocol"}))
-def test_every_name_is_in_the_table_of_retries(name: str) -> None:
-    assert retries.rule(retries.Failure(name))
-
-
-def test_exceptions_that_wrap_each_other_for_ever_end() -> None:
-    one, two = ValueError("one"), ValueError("two")
-    one.__cause__, two.__cause__ = two, one
-    assert connections.event(one) == "protocol"
-    assert connections.innermost(one) in (one, two)
 
 
 # --- what a connection says -------------------------------------------------
@@ -224,7 +96,7 @@ def test_a_refused_connection_is_no_slow_one(pools: urllib3.PoolManager, scheme:
     wire.start(None)
     with pytest.raises(U.NewConnectionError) as caught:
         pools.request("GET", f"{scheme}://127.0.0.1:9/")
-    assert connections.event(caught.value) == "refused"
+    assert troubles.event(caught.value) == "refused"
 
 
 def test_tls_is_under_the_watch_during_and_after_the_handshake() -> None:
@@ -317,7 +189,7 @@ def test_a_proxy_that_leaves_at_connect_is_the_proxys_failure() -> None:
             wire.start(None)
             with pytest.raises(U.HTTPError) as caught:
                 manager.request("GET", "https://llm.test/", timeout=PATIENCE)
-    assert connections.event(caught.value) == "proxy left"
+    assert troubles.event(caught.value) == "proxy left"
 
 
 def test_no_handshake_begins_once_the_time_is_up(pools: urllib3.PoolManager) -> None:
@@ -327,7 +199,7 @@ def test_no_handshake_begins_once_the_time_is_up(pools: urllib3.PoolManager) -> 
         with pytest.raises(U.HTTPError) as caught:
             pools.request("GET", server.url, timeout=PATIENCE)
         watch.stop()
-    assert str(connections.innermost(caught.value)) == "the time was up before the handshake"
+    assert str(troubles.innermost(caught.value)) == "the time was up before the handshake"
 
 
 def test_all_addresses_together_have_the_time_to_connect(
@@ -417,7 +289,7 @@ def test_a_head_that_breaks_off_is_no_answer(pools: urllib3.PoolManager, head: s
         wire.start(Watch())
         with pytest.raises(U.ProtocolError) as caught:
             pools.request("GET", server.url)
-    assert connections.event(caught.value) == "dropped"
+    assert troubles.event(caught.value) == "dropped"
 
 
 @pytest.mark.parametrize("given", ["-5", "abc", "1_0", "+5", "5, 6", "5,", "", "9" * 30, "\u00b2"])
@@ -427,7 +299,7 @@ def test_a_length_that_is_none_is_no_answer(pools: urllib3.PoolManager, given: s
         wire.start(Watch())
         with pytest.raises(U.ProtocolError, match="Content-Length") as caught:
             pools.request("GET", server.url)
-    assert connections.event(caught.value) == "protocol"
+    assert troubles.event(caught.value) == "protocol"
 
 
 @pytest.mark.parametrize("given", ["5", " 5 ", "5, 5", "5\r\nContent-Length: 5", "05"])
@@ -502,21 +374,6 @@ def test_closing_a_pool_fails_no_call_that_is_about_to_use_it() -> None:
             pool.close()
             pool.close()
     assert [request.connection for request in server.requests] == [0, 1]
-
-
-def test_the_exception_that_began_it_keeps_no_frame() -> None:
-    inner = ConnectionResetError(104, "reset")
-
-    def wrapped() -> None:
-        try:
-            raise inner
-        except OSError as error:
-            raise U.ProtocolError("aborted", error) from error
-
-    with pytest.raises(U.ProtocolError) as caught:
-        wrapped()
-    assert connections.innermost(caught.value) is inner
-    assert (caught.value.__traceback__, inner.__traceback__) == (None, None)
 
 
 def test_a_limit_shuts_the_socket_while_the_headers_are_awaited(

@@ -573,10 +573,26 @@ TOO_LONG: dict[str, tuple[str, int | None, int | None]] = {
         None,
         None,
     ),
+    "llama-server: a count that is none": (
+        '{"error":{"type":"exceed_context_size_error","n_prompt_tokens":true,"n_ctx":4096}}',
+        None,
+        4096,
+    ),
     "llama-server: a negative count": (
         '{"error":{"type":"exceed_context_size_error","n_prompt_tokens":-1,"n_ctx":4096}}',
         None,
         4096,
+    ),
+    "llama-server: no count and the largest": (
+        f'{{"error":{{"type":"exceed_context_size_error","n_prompt_tokens":{10**12 - 1},'
+        '"n_ctx":0}}',
+        10**12 - 1,
+        0,
+    ),
+    "llama-server: a count too large": (
+        f'{{"error":{{"type":"exceed_context_size_error","n_prompt_tokens":{10**12},"n_ctx":1}}}}',
+        None,
+        1,
     ),
     "any: a number of 5000 digits": (
         f'{{"error":"request ({"9" * 5000} tokens) exceeds the available context size (1 tokens)"'

@@ -16,7 +16,6 @@ from rawllm import errors, failures, retries
 from rawllm.answers import Message
 from rawllm.echoes import Secrets
 from rawllm.failures import Call
-from rawllm.keys import Key
 from rawllm.objects import Object
 from rawllm.urls import shown
 
@@ -86,6 +85,7 @@ EVENTS: dict[str, tuple[type[errors.APIError], str, str]] = {
     "tls": (C, "TLS failed (why)", "verify="),
     "plain": (C, "TLS failed (why)", "does not speak TLS"),
     "proxy": (C, "the proxy failed (why)", "HTTP_PROXY"),
+    "proxy left": (C, "the proxy closed the connection (why)", "HTTP_PROXY"),
     "protocol": (C, "the answer cannot be read (why)", "is http://localhost:9999/v1 the address"),
     "closed": (C, "close() was called", "it was closed"),
 }
@@ -138,7 +138,7 @@ def test_a_cause_that_says_nothing_is_not_shown(cause: Exception | None) -> None
 
 def test_a_servers_echo_of_the_key_is_hidden() -> None:
     secret = "sk-0123456789"
-    asked = call()._replace(secret=Key(secret))
+    asked = call()._replace(secret=Secrets({"X-Api-Key": secret}))
     text = f'{{"error":{{"message":"no key {secret}","code":"{secret}"}}}}'
     for error in (
         failures.status(asked, answer(401), text, NOW),
@@ -151,28 +151,72 @@ def test_a_servers_echo_of_the_key_is_hidden() -> None:
 REPEATED = {"Authorization": "Bearer sk-0123456789"}
 
 
-def test_what_a_response_repeats_is_hidden_in_it_too() -> None:
-    asked = call()._replace(secret=Secrets(REPEATED))
-    for build in (
-        lambda response: failures.status(asked, response, "no sk-0123456789", NOW),
-        lambda response: failures.not_the_protocol(asked, response, b"sk-0123456789", "HTML"),
-    ):
-        response = answer(403, {"X-Echo": "sk-0123456789", "X-Other": "yes"}, "No sk-0123456789")
-        response._content = b"your sk-0123456789 \xff"
-        response.cookies.set("was", "sk-0123456789")
-        error = build(response)
-        assert "sk-0123456789" not in f"{error} {vars(error)} {vars(response)}"
-        assert (response.headers["X-Echo"], response.headers["X-Other"]) == ("***", "yes")
-        assert response.content == b"your *** \xff"
-        assert response.cookies["was"] == "***"
-        assert response.reason == "No ***"
+SAID = "sk-0123456789 is wrong: sk-0123456789 \ufffd"
 
 
-def test_a_cause_that_repeats_a_secret_is_not_kept() -> None:
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda asked, response: failures.status(asked, response, SAID, NOW),
+        lambda asked, response: failures.not_the_protocol(asked, response, SAID.encode(), "HTML"),
+        lambda asked, response: failures.in_stream(asked, response, SAID, None),
+    ],
+    ids=["a status", "not the protocol", "in a stream"],
+)
+def test_what_a_response_repeats_is_hidden_in_a_copy(build: Any) -> None:
+    response = answer(403, {"X-Echo": "sk-0123456789", "X-Other": "yes"}, "No sk-0123456789")
+    response._content = b"sk-0123456789 is wrong: sk-0123456789 \xff"
+    response.cookies.set("was", "sk-0123456789")
+    before = str(vars(response))
+    error = build(call()._replace(secret=Secrets(REPEATED)), response)
+    assert str(vars(response)) == before
+    safe: Any = getattr(error, "response", answer(403))
+    assert "sk-0123456789" not in f"{error} {vars(error)} {vars(safe)} {safe.raw.getvalue()}"
+
+
+def test_the_copy_has_all_else() -> None:
+    response = answer(403, {"X-Echo": "sk-0123456789", "X-Other": "yes"}, "No sk-0123456789")
+    response._content = b"not sk-0123456789 \xff"
+    response.cookies.set("was", "sk-0123456789")
     asked = call()._replace(secret=Secrets(REPEATED))
-    error = failures.no_response(asked, "protocol", OSError("bad line: sk-0123456789"))
-    assert "(bad line: ***)" in error.message
-    assert error.__cause__ is None
+    safe = failures.status(asked, response, "not sk-0123456789 \ufffd", NOW).response
+    assert (safe.headers["x-echo"], safe.headers["X-Other"]) == ("***", "yes")
+    assert (safe.content, safe.cookies["was"]) == (b"not *** \xff", "***")
+    assert (safe.reason, safe.status_code) == ("No ***", 403)
+
+
+def test_the_body_of_a_stream_is_not_read_for_a_copy() -> None:
+    response = answer(200, {"X-Echo": "sk-0123456789"})
+    asked = call()._replace(secret=Secrets(REPEATED))
+    error = failures.not_the_protocol(asked, response, b"no sk-0123456789", "HTML")
+    assert (error.body, error.response.content) == ("no ***", b"")
+    assert vars(response)["_content_consumed"] is False
+
+
+def test_a_response_that_repeats_nothing_is_the_one_that_came() -> None:
+    asked, response = call()._replace(secret=Secrets(REPEATED)), answer(400, {"X-Echo": "sk-1"})
+    response._content = b"no"
+    assert failures.status(asked, response, "no", NOW).response is response
+
+
+def test_what_is_kept_of_a_long_answer_is_bounded() -> None:
+    response, most = answer(200), 1 << 20
+    response._content = b"x" * most + b"y"
+    error = failures.not_the_protocol(call(), response, response._content, "what is not JSON")
+    assert error.body == error.response.text == "x" * most
+    assert len(response.content) == most + 1
+    assert len(failures.in_stream(call(), answer(200), "x" * (most + 1), None).body) == most
+
+
+@pytest.mark.parametrize("kind", [OSError, ValueError])
+def test_a_cause_that_repeats_a_secret_is_not_kept(kind: type[Exception]) -> None:
+    asked = call()._replace(secret=Secrets(REPEATED))
+    cause = kind("a certificate that has expired: sk-0123456789")
+    for event in ("protocol", "tls", "closed", "deadline"):
+        error = failures.no_response(asked, event, cause)
+        assert "sk-0123456789" not in error.message
+        assert error.__cause__ is None
+    assert "needs a new certificate" in failures.no_response(asked, "tls", cause).message
 
 
 def test_an_error_is_bared_of_the_frames_that_led_to_it() -> None:
@@ -184,11 +228,11 @@ def test_an_error_is_bared_of_the_frames_that_led_to_it() -> None:
 
     with pytest.raises(errors.APIConnectionError) as caught:
         fail()
-    cause = caught.value.__cause__
-    assert failures.bare(caught.value) is caught.value
+    cause, mine = caught.value.__cause__, KeyError("mine")
+    failures.bare(caught.value, mine)
     assert caught.value.__cause__ is cause is not None
-    for link in (caught.value, cause):
-        assert (link.__traceback__, link.__context__) == (None, None)
+    assert (cause.__traceback__, cause.__context__) == (None, None)
+    assert (caught.value.__traceback__, caught.value.__context__) == (None, mine)
 
 
 def test_without_a_cause_there_are_no_brackets() -> None:
@@ -254,7 +298,7 @@ def test_a_text_holds_no_secret_of_the_address() -> None:
     asked = call()._replace(
         url=shown("http://me:s3cret@localhost:9999/v1/models?key=s3cret"),
         method="GET",
-        secret=Key("s3cret"),
+        secret=Secrets({"X-Api-Key": "s3cret"}),
     )
     for error in (
         failures.no_response(asked, "refused", OSError("why")),
@@ -595,6 +639,17 @@ PARTIAL: dict[str, tuple[list[dict[str, Any]], str]] = {
         "5 characters of text had come",
     ),
     "no content": ([{"message": {"content": None}}], "0 characters of text had come"),
+    "reasoning alone": (
+        [{"message": {"reasoning": "Well,"}}, {"message": {"reasoning_content": " so"}}],
+        "no text but 8 characters of reasoning had come",
+    ),
+    "a tool call": ([{"message": {"content": "", "tool_calls": [{}]}}], "1 tool call had begun"),
+    "two tool calls": ([{"message": {"tool_calls": [{}, {}]}}], "2 tool calls had begun"),
+    "what is no tool call": ([{"message": {"tool_calls": 5}}], "0 characters of text had come"),
+    "all of them": (
+        [{"message": {"content": "Hello", "reasoning": "Well", "tool_calls": [{}]}}],
+        "5 characters of text had come",
+    ),
 }
 
 
@@ -652,6 +707,8 @@ ODD = {
     "a lone surrogate": ("\ud800 bad", "\ufffd bad"),
     "blanks": ("a\tb\u00a0c\u2028d\n e", "a b c d\n e"),
     "a script that runs the other way": ("\u202etxt", "\ufffdtxt"),
+    "Persian": ("می\u200cخواهم", "می\u200cخواهم"),
+    "a family": ("👨\u200d👩\u200d👧 no", "👨\u200d👩\u200d👧 no"),
     "NULs without end": ("\0" * 5000, "\ufffd" * 100),
     "quotes and line breaks": ("'\"\n" * 2000, "'\"\n" * 100),
     "Chinese": ("模型" * 2000, "模型" * 100),
@@ -672,7 +729,7 @@ def test_whatever_a_server_says_can_be_printed_and_is_bounded(said: str, shown: 
     ):
         assert len(error.message.encode()) < 2048
         assert len(repr(error).encode()) < 4096
-        assert all(c.isprintable() or c == "\n" for c in error.message)
+        assert all(c.isprintable() or c in "\n\u200c\u200d" for c in error.message)
     assert (
         failures.status(asked, answer(500), said, NOW).message.partition(": ")[2].startswith(shown)
     )

@@ -42,7 +42,16 @@ LAYERS: list[list[str]] = [
         "checks",
         "settings",
     ],
-    ["deadlines", "connections", "bodies", "replies", "adapters", "sessions", "transport"],
+    [
+        "deadlines",
+        "troubles",
+        "connections",
+        "bodies",
+        "replies",
+        "adapters",
+        "sessions",
+        "transport",
+    ],
     [
         "streams",
         "raw",
@@ -103,7 +112,7 @@ CLI = [
 ]
 CORE = [name for layer in LAYERS for name in layer]
 ORDER = CORE + TESTING + CLI
-CORE_LIMIT = 6100  # lines, docstrings and all
+CORE_LIMIT = 6250  # lines, docstrings and all
 PACKAGES = ("testing", "cli")  # whose __init__ is a chapter of its own
 
 
@@ -188,7 +197,7 @@ def test_serving_loads_no_requests() -> None:
 
 @pytest.mark.parametrize(
     ("library", "only"),
-    [("requests", {"adapters", "sessions"}), ("urllib3", {"connections"})],
+    [("requests", {"adapters", "sessions"}), ("urllib3", {"connections", "troubles"})],
 )
 def test_each_library_is_imported_in_its_own_place(library: str, only: set[str]) -> None:
     users = {

@@ -10,6 +10,7 @@ import math
 import pickle
 import sys
 import types
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -289,7 +290,7 @@ NOT_FINITE: dict[str, tuple[Any, str]] = {
     "the first of two": ({"a": [1.0], "b": math.nan, "c": math.nan}, "b is NaN or infinite"),
     "under a number": ({1: math.nan}, "1 is NaN or infinite"),
     "the body": (math.nan, "the body is NaN or infinite"),
-    "a key": ({math.nan: 1}, "a key is NaN or infinite"),
+    "a key": ({math.nan: 1}, "a key in the body is NaN or infinite"),
 }
 
 
@@ -306,7 +307,7 @@ ENDLESS = 10**5000
 TOO_LONG: dict[str, tuple[Any, str]] = {
     "a parameter": ({"n": 1, "seed": ENDLESS}, "seed has"),
     "in a list": ({"bias": [0, -ENDLESS]}, "bias[1] has"),
-    "a key": ({ENDLESS: 1}, "a key has"),
+    "a key": ({ENDLESS: 1}, "a key in the body has"),
     "under such a key": ({"a": {ENDLESS: ENDLESS}}, "a.a key has"),
 }
 
@@ -339,7 +340,9 @@ FOREIGN: dict[str, tuple[Any, str]] = {
     ),
     "a deque": ({"messages": collections.deque(HI)}, "messages: Object of type deque is not"),
     "the body": (object(), "the body: Object of type object is not JSON serializable"),
-    "a key": ({("a",): 1}, "a key: keys must be str, int, float, bool or None, not tuple"),
+    "a key": ({("a",): 1}, "a key in the body: keys must be str, int, float, bool or None, not"),
+    "a key further in": ({"n": 1, "x": {("a",): 1}}, "a key in x: keys must be str, int, float,"),
+    "in a list that is the body": ([1, object()], "the body[1]: Object of type object is not"),
 }
 
 
@@ -351,19 +354,35 @@ def test_what_json_has_no_form_for_is_refused_with_its_place(body: Any, says: st
     assert caught.value.__suppress_context__
 
 
-def test_a_body_that_contains_itself_is_refused() -> None:
-    body: dict[str, Any] = {"messages": []}
-    body["messages"].append(body)
-    with pytest.raises(ValueError, match=r"^the request contains itself: JSON cannot carry that$"):
-        serialize(body)
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
-def test_a_body_that_is_nested_too_deep_is_refused() -> None:
-    body: list[Any] = []
-    for _ in range(100_000):
-        body = [body]
-    with pytest.raises(ValueError, match=r"^the request is nested too deep for JSON$"):
-        serialize(body)
+def itself() -> list[Any]:
+    value: list[Any] = []
+    value.append(value)
+    return value
+
+
+#: name: (how the body is made of what is wrong, what the text begins with)
+PARTS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "a parameter": (lambda wrong: {"n": 1, "messages": [wrong]}, "messages"),
+    "the body": (lambda wrong: wrong, "the body"),
+    "under a key that is no text": (lambda wrong: {5: wrong}, "a key"),
+}
+
+
+@pytest.mark.parametrize(("made", "name"), PARTS.values(), ids=PARTS)
+def test_what_contains_itself_or_is_nested_too_deep_is_refused_by_its_name(
+    made: Callable[[Any], Any], name: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{name} contains itself: JSON cannot carry that$"):
+        serialize(made(itself()))
+    with pytest.raises(ValueError, match=f"^{name} is nested too deep for JSON$"):
+        serialize(made(nested(100_000)))
 
 
 @pytest.mark.parametrize("depth", [100, 300, 500, 700, 900, 3000])

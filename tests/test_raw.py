@@ -92,3 +92,31 @@ def test_no_frame_of_an_error_shows_what_was_said(
     told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     assert [frame.name for frame in told.stack[1:] if "s3cret" in str(frame.locals)] == []
     assert caught.value.__context__ is None
+
+
+def test_what_a_raw_answer_holds_stays_as_it_came() -> None:
+    body = b'{"error": "no key sk-0123456789"}'
+    with serve(answer(body, x_echo="sk-0123456789")) as server:
+        with rawllm.Client(server.url, api_key="sk-0123456789") as client:
+            raw = client.with_raw_response.get("/x")
+            for read in (raw.parse, raw.json):
+                with pytest.raises(rawllm.APIStatusError, match=r"no key \*\*\*") as caught:
+                    read()
+                error = caught.value
+                assert error.response.content == b'{"error": "no key ***"}'
+                assert error.response.headers["X-Echo"] == "***"
+            assert raw.content == raw.http_response.content == body
+            assert raw.headers["X-Echo"] == "sk-0123456789"
+
+
+@pytest.mark.parametrize("read", ["parse", "json"])
+def test_an_error_keeps_what_the_caller_was_handling(read: str) -> None:
+    with serve(answer(b"[")) as server, rawllm.Client(server.url) as client:
+        raw = client.with_raw_response.get("/x")
+        try:
+            raise KeyError("mine")
+        except KeyError:
+            with pytest.raises(rawllm.APIResponseValidationError) as caught:
+                getattr(raw, read)()
+    assert repr(caught.value.__context__) == "KeyError('mine')"
+    assert "KeyError: 'mine'" in "".join(traceback.format_exception(caught.value))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import threading
+import traceback
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -120,6 +122,39 @@ def test_a_success_that_is_not_the_protocol_says_what_came(body: bytes, words: s
     assert len(error.message) < 2000
     assert error.status_code == 200
     assert error.response.content == body
+
+
+ECHO = "sk-0123456789"
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: %s\r\n\r\n"
+
+#: name: what a server sends that takes the key it was sent for a size or a status
+ECHOES: dict[str, bytes] = {
+    "a chunk's size": HEAD + ECHO.encode() + b"\r\n",
+    "after a chunk": HEAD + b"2\r\n{}" + ECHO.encode() + b"\r\n",
+    "a status": b"HTTP/1.1 " + ECHO.encode() + b"\r\n\r\n",
+}
+
+
+ASKED: dict[str, Callable[[rawllm.Client], Any]] = {
+    "whole": lambda client: client.chat("m", "x"),
+    "streamed": lambda client: list(client.chat("m", "x", stream=True)),
+    "raw": lambda client: (
+        client.with_raw_response.chat.completions.create(
+            model="m", messages="x", stream=True
+        ).content
+    ),
+}
+
+
+@pytest.mark.parametrize("sent", ECHOES.values(), ids=ECHOES)
+@pytest.mark.parametrize("how", ASKED)
+def test_a_key_in_place_of_a_size_is_in_no_traceback(sent: bytes, how: str) -> None:
+    kind = b"application/json" if how == "whole" else b"text/event-stream"
+    with serve([sent.replace(b"%s", kind), End.FIN]) as server:
+        with rawllm.Client(server.url, api_key=ECHO, max_retries=0) as client:
+            with pytest.raises(rawllm.APIError) as caught:
+                ASKED[how](client)
+    assert ECHO not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize(
@@ -251,12 +286,11 @@ def test_a_stream_whose_connection_went_back_leaves_the_next_call_alone(how: str
 
 
 @pytest.mark.parametrize("length", ["abc", "-5", ""])
-def test_a_content_length_that_is_none_frames_nothing(length: str) -> None:
+def test_what_frames_its_body_by_no_length_is_no_answer(length: str) -> None:
     started = head(version="1.0", content_type="text/event-stream", content_length=length)
-    cut = b"".join(map(event, [EVENTS[1], EVENTS[3]]))
-    with serve([started + cut, End.FIN]) as server, rawllm.Client(server.url) as client:
-        with pytest.raises(rawllm.IncompleteStreamError):
-            list(client.chat("m", "x", stream=True, n=2))
+    with serve([started + event(EVENTS[1]), End.FIN]) as server, rawllm.Client(server.url) as c:
+        with pytest.raises(rawllm.APIConnectionError, match="Content-Length"):
+            list(c.chat("m", "x", stream=True))
 
 
 def test_a_long_error_is_still_read_as_json() -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from rawllm import connections, retries
+from rawllm import retries, troubles
 from rawllm.retries import (
     ANY,
     AT_ONCE,
@@ -115,12 +115,12 @@ def test_an_event_that_is_not_in_the_table_is_an_error() -> None:
     "trouble",
     [
         pytest.param(kind.__new__(kind), id=f"{kind.__module__}.{kind.__name__}")
-        for kind, _ in connections._KINDS
+        for kind, _ in troubles._KINDS
     ]
     + [pytest.param(ValueError("?"), id="anything else")],
 )
 def test_what_a_connection_can_fail_with_is_in_the_table(trouble: BaseException) -> None:
-    assert rule(Failure(connections.event(trouble)))
+    assert rule(Failure(troubles.event(trouble)))
 
 
 # --- what an error answer is ------------------------------------------------

@@ -664,6 +664,17 @@ def test_no_frame_of_an_error_in_a_stream_shows_the_key() -> None:
     assert not any("sk-very-secret" in str(f.locals) for f in mine if "/tests/" not in f.filename)
 
 
+def test_an_error_in_a_stream_keeps_what_the_caller_was_handling() -> None:
+    with serve(stream("no JSON")) as server, rawllm.Client(server.url) as client:
+        answered = client.chat("m", "x", stream=True)
+        try:
+            raise KeyError("mine")
+        except KeyError:
+            with pytest.raises(rawllm.StreamError) as caught:
+                next(iter(answered))
+    assert repr(caught.value.__context__) == "KeyError('mine')"
+
+
 class Interrupted(requests.adapters.HTTPAdapter):
     """Somebody presses Ctrl-C while the body is read."""
 

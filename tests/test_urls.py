@@ -206,6 +206,8 @@ def test_a_whole_address_is_of_http(path: str) -> None:
         ("HTTPS://me:pass@proxy.test", True),
         ("proxy.test:3128", True),
         ("socks5h://h", True),
+        ("//h:3128", True),
+        ("////h", False),
         ("http://", False),
         ("http://h:port", False),
         ("h:port", False),
@@ -372,6 +374,11 @@ def test_an_address_is_shown_without_its_secrets(url: str, safe: str) -> None:
         "api_key",
         "key",
         "X-Amz-Security-Token",
+        "x-auth",
+        "Authorisation",
+        "api_keys",
+        "tokenString",
+        "token_issuer",
         "access_token",
         "client_secret",
         "Cookie",
@@ -384,7 +391,14 @@ def test_the_name_of_a_secret(name: str) -> None:
     assert is_secret(name)
 
 
-@pytest.mark.parametrize("name", ["User-Agent", "design", "OpenAI-Organization", "X-Trace", "q"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("User-Agent", "design", "OpenAI-Organization", "X-Trace", "q"),
+        *("author", "X-Authors", "keyword", "keywords", "max_tokens", "max_tokens_to_sample"),
+        *("tokenizer", "tokenize", "Tokeniser"),
+    ],
+)
 def test_the_name_of_no_secret(name: str) -> None:
     assert not is_secret(name)
 

@@ -67,7 +67,7 @@ def _path(model: str) -> str:
     if not isinstance(model, str) or not model:
         raise ValueError("the model's id must be a str that is not empty")
     if not model.isprintable():
-        raise ValueError(f"the model's id {model!r:.100} holds what is no character")
+        raise ValueError(f"the model's id {model!r:.100} holds a character that cannot be printed")
     if {".", ".."} & set(model.split("/")):
         raise ValueError(f"the model's id {model!r:.100} would lead to another path")
     return f"/models/{quote(model, safe='/:@')}"

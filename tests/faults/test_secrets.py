@@ -33,6 +33,7 @@ from tests.servers import (
     answer,
     chunk,
     event,
+    head,
     piece,
     serve,
     stream,
@@ -171,6 +172,11 @@ def streamed(last: Callable[[str], bytes]) -> Event:
     return Event(script, options={"stream": True}, of_chats=True)
 
 
+def cut_short(chunk: Callable[[str], str]) -> Event:
+    """What takes the place of a chunk ends the body."""
+    return Event(lambda s: [head(transfer_encoding="chunked"), chunk(s).encode(), End.FIN])
+
+
 def always(*steps: Step, **more: Any) -> Event:
     """What is the same whatever the secret."""
 
@@ -204,6 +210,9 @@ HAPPENING: dict[str, Event] = {
     "a reset": always(End.RST),
     "a body that is cut": always(answer(CHAT)[:-9], End.RST),
     "no HTTP": Event(lambda s: [f"SSH-2.0-{s}\r\n\r\n".encode(), End.FIN]),
+    "a status that is none": Event(lambda s: [f"HTTP/1.1 {s}\r\n\r\n".encode(), End.FIN]),
+    "a chunk's size that is none": cut_short(lambda s: f"{s}\r\n"),
+    "what no chunk ends with": cut_short(lambda s: f"2\r\n{{}}{s}\r\n"),
     # It may be silent: what it reads is no request, unless there is a line break in it.
     "TLS that is none": always(answer(CHAT), scheme="https", options={"timeout": 0.1}),
     "nobody listens": always(),

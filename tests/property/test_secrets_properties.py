@@ -23,12 +23,19 @@ CALLS = settings(derandomize=True, deadline=None, max_examples=60)
 
 #: Those that mean something to addresses, HTML, JSON, regular expressions, Basic and cookies.
 TRAPS = "%+&=/?#:;@ \"'<>\\{}[]()|*.^$,u0041-_~"
+
+
+def is_word(text: str) -> bool:
+    """Which is taken for no key."""
+    return text.isalpha() and text.islower()
+
+
 #: What a header can hold, and what only an address can.
 ASCII = st.text(
     st.sampled_from(TRAPS) | st.characters(min_codepoint=33, max_codepoint=126), min_size=8
 )
 ANY = st.text(st.characters(exclude_categories=["C"]), min_size=8, max_size=40)
-KEYS = ASCII.map(str.strip).filter(lambda key: len(key) >= 8)
+KEYS = ASCII.map(str.strip).filter(lambda key: len(key) >= 8 and not is_word(key))
 
 ESCAPE = re.compile("%..")
 QUOTED: dict[str, Callable[[str], str]] = {
@@ -52,7 +59,7 @@ QUOTED: dict[str, Callable[[str], str]] = {
 def test_no_way_of_quoting_a_secret_shows_it(secret: str, how: str, left: str, right: str) -> None:
     held = Secrets(url=f"http://localhost/v1?key={quote(secret, safe='')}")
     text = f"{left} {QUOTED[how](secret)} {right}"
-    if not shows(f"{left}{right}", secret, 2):
+    if not is_word(secret) and not shows(f"{left}{right}", secret, 2):
         assert not shows(held.hidden_in(text), secret, 2)
 
 
@@ -85,4 +92,7 @@ def test_no_secret_comes_out_of_any_call(secret: str, way: str, what: str) -> No
         return
     with ExitStack() as stack:
         came = happen(WAYS[way], HAPPENING[what], secret, stack)
-        assert shown(came, secret) == []
+        # Some chance secrets are words of ours, which show without them as well.
+        if found := shown(came, secret):
+            other = happen(WAYS[way], HAPPENING[what], "sk-0ther-5678", stack)
+            assert found == shown(other, secret)
