@@ -132,8 +132,7 @@ class Server:
                 return False
             else:
                 if step is End.RST:
-                    linger = struct.pack("ii", 1, 0)
-                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                    reset_when_closed(connection)
                 return False
         return True
 
@@ -169,6 +168,11 @@ def serve(
         yield server
     finally:
         server.close()
+
+
+def reset_when_closed(connection: socket.socket) -> None:
+    """Let its end be a reset, which also destroys what the client has not read."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def _tls_context() -> ssl.SSLContext:

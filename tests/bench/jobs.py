@@ -28,6 +28,7 @@ class Sizes(NamedTuple):
 
 GAP = 10  # milliseconds
 PIECE = 5  # characters of text in each chunk
+TEXT = " ".join(["Paris, which is on the river Seine."] * 8)  # of a whole answer
 FULL = Sizes(1000, 20_000, repeats=50, paced=200, texts=256, floats=1536, embeds=5, threads=32)
 QUICK = Sizes(16, 100, repeats=2, paced=5, texts=4, floats=16, embeds=1, threads=4)
 
@@ -37,7 +38,7 @@ def chat(client: Client, sizes: Sizes) -> dict[str, float]:
         client.chat("plain")
     cpu, wall = time.process_time_ns(), time.perf_counter_ns()
     for _ in range(sizes.chats):
-        client.chat("plain")
+        _require(client.chat("plain") == TEXT, "an answer is not what was sent")
     cpu, wall = time.process_time_ns() - cpu, time.perf_counter_ns() - wall
     return {"cpu": cpu / sizes.chats / 1e3, "wall": wall / sizes.chats / 1e3}
 
@@ -83,15 +84,17 @@ def threads(client: Client, sizes: Sizes) -> dict[str, float]:
     """The connections are made on the way: nobody begins with more than one."""
     local = threading.local()
 
-    def answered(_: int) -> bool:
+    def answered(_: int) -> str:
         if not client.shared and not hasattr(local, "client"):
             local.client = type(client)(client.url)
-        return bool((client if client.shared else local.client).chat("plain"))
+        return (client if client.shared else local.client).chat("plain")
 
     with ThreadPoolExecutor(sizes.threads) as pool:
         begin = time.perf_counter_ns()
-        _require(all(pool.map(answered, range(sizes.chats))), "an answer was empty")
-        return {"rate": sizes.chats / (time.perf_counter_ns() - begin) * 1e9}
+        answers = list(pool.map(answered, range(sizes.chats)))
+        rate = sizes.chats / (time.perf_counter_ns() - begin) * 1e9
+    _require(answers == [TEXT] * sizes.chats, "an answer is not what was sent")
+    return {"rate": rate}
 
 
 def memory(client: Client, sizes: Sizes) -> dict[str, float]:

@@ -29,7 +29,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from .jobs import FULL, GAP, PIECE, QUICK, Sizes
+from .jobs import FULL, GAP, PIECE, QUICK, TEXT, Sizes
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _MODEL = re.compile(rb'"model": *"([a-z-]+)"')
@@ -39,7 +39,6 @@ _STAMP = b"@" * 20  # as long as what takes its place, so that an HTTP chunk's s
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\n"
 _CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 _CLOSING = b"Connection: close\r\n\r\n"
-_TEXT = "Paris, which is on the river Seine. " * 8
 
 
 def main() -> None:
@@ -101,7 +100,7 @@ def _answers(sizes: Sizes) -> dict[bytes, list[bytes]]:
         [{"object": "embedding", "index": i, "embedding": vector} for i in range(sizes.texts)]
         for vector in (floats, base64.b64encode(packed).decode())
     )
-    message = {"role": "assistant", "content": _TEXT}
+    message = {"role": "assistant", "content": TEXT}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
     usage = {"prompt_tokens": 25, "completion_tokens": 78, "total_tokens": 103}
     first = [_event({"role": "assistant", "content": ""})]
@@ -113,7 +112,7 @@ def _answers(sizes: Sizes) -> dict[bytes, list[bytes]]:
         b"embed": [_whole(_object("list", data=embed, usage=usage))],
         b"embed base64": [_whole(_object("list", data=embed_base64, usage=usage))],
         **events,
-        b"ollama-plain": [_whole(_line(_TEXT, done=True))],
+        b"ollama-plain": [_whole(_line(TEXT, done=True))],
         b"ollama-embed": [_whole(_json(model="bench", embeddings=[floats] * sizes.texts))],
         **{b"ollama-" + model: parts for model, parts in lines.items()},
     }

@@ -13,7 +13,8 @@ import pytest
 
 from . import report, targets
 from .__main__ import exit_code, options_of
-from .jobs import PIECE, QUICK
+from .clients import Client
+from .jobs import JOBS, PIECE, QUICK
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,6 +56,33 @@ def test_every_target_has_a_verdict(printed: str) -> None:
     table = printed.partition("\n### Targets\n")[2]
     verdicts = re.findall(r" \| (reached|missed|not measured) \|$", table, re.MULTILINE)
     assert len(verdicts) == len(targets.TARGETS)
+
+
+class Silent(Client):
+    """It answers nothing, quickly."""
+
+    def ready(self) -> None: ...
+
+    def chat(self, model: str) -> str:
+        del model
+        return ""
+
+    def stream(self, model: str) -> Iterator[str]:
+        del model
+        return iter([])
+
+    def whole(self, model: str) -> str:
+        return self.chat(model)
+
+    def embed(self, texts: list[str], encoding: str) -> list[list[float]]:
+        del texts, encoding
+        return []
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_a_client_that_loses_the_answer_has_no_figure(job: str) -> None:
+    with pytest.raises(RuntimeError):
+        JOBS[job](Silent("http://127.0.0.1:9/v1"), QUICK)
 
 
 # --- what is asked for ------------------------------------------------------

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,57 @@ Note = Callable[..., None]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--thorough", action="store_true", help="every byte, every minute")
-    parser.addoption("--write-page", action="store_true", help="write docs/reliability.md")
+    parser.addoption("--write-page", type=Path, help="write the tables of this page")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    page = config.getoption("--write-page", default=None)
+    if page is not None:
+        if not config.getoption("--thorough"):
+            raise pytest.UsageError("--write-page needs --thorough: the page tells of all")
+        config.pluginmanager.register(Writer(page), "writer")
+
+
+class Writer:
+    """Writes the page: of each chapter of which all has been run, where nothing has failed."""
+
+    def __init__(self, page: Path) -> None:
+        self.ledger = Ledger(None)
+        self._page = page
+        #: By file: its tests, be they chosen or not, that have not passed, and its chapter.
+        self._left: dict[str, set[str]] = {}
+        self._chapters: dict[str, str] = {}
+
+    def note(self, row: Row, count: int, nodeid: str) -> None:
+        self._chapters[nodeid.partition("::")[0]] = row.chapter
+        self.ledger.note(row, count)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        report = yield
+        for node in report.result or ():
+            if isinstance(node, pytest.Item):
+                self._left.setdefault(collector.nodeid, set()).add(node.nodeid)
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and report.passed:
+            self._left[report.nodeid.partition("::")[0]].discard(report.nodeid)
+
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, exitstatus: int
+    ) -> None:
+        say = terminalreporter.write_line
+        if exitstatus != pytest.ExitCode.OK:
+            say(f"{self._page} stays as it was: not all went well")
+            return
+        partly = {chapter for file, chapter in self._chapters.items() if self._left[file]}
+        for chapter in sorted(partly):
+            say(f"the chapter {chapter!r} stays as it was: not all of its tests have run")
+        counts = {row: n for row, n in self.ledger.counts.items() if row.chapter not in partly}
+        self._page.write_text(ledger.written(self._page.read_text(), counts))
 
 
 @pytest.fixture(scope="session")
@@ -25,20 +76,21 @@ def thorough(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="session")
-def the_ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
-    writing = request.config.getoption("--write-page", default=False)
-    book = Ledger(None if writing else ledger.read(ledger.PAGE.read_text()))
-    yield book
-    if writing:
-        page = ledger.PAGE.read_text()
-        ledger.PAGE.write_text(ledger.written(page, book.counts))
+def known() -> Ledger:
+    """What the page says, to which this run is held."""
+    return Ledger(ledger.read(ledger.PAGE.read_text()))
 
 
 @pytest.fixture
-def note(request: pytest.FixtureRequest, the_ledger: Ledger) -> Note:
+def note(request: pytest.FixtureRequest, known: Ledger) -> Note:
     """`note(fault, outcome, count=1)`, in the chapter that the test's module names."""
+    writer = request.config.pluginmanager.get_plugin("writer")
 
     def note(fault: str, outcome: str, count: int = 1) -> None:
-        the_ledger.note(Row(request.module.CHAPTER, fault, outcome), count)
+        row = Row(request.module.CHAPTER, fault, outcome)
+        if writer is None:
+            known.note(row, count)
+        else:
+            writer.note(row, count, request.node.nodeid)
 
     return note

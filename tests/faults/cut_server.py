@@ -9,7 +9,6 @@ import enum
 import fcntl
 import re
 import socket
-import struct
 import sys
 import threading
 import time
@@ -17,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import rawllm
-from tests.servers import PATIENCE
+from tests.servers import PATIENCE, reset_when_closed
 
 
 class Way(enum.Enum):
@@ -28,9 +27,6 @@ class Way(enum.Enum):
     SILENCE = "then silence"
 
 
-_RESET = struct.pack("ii", 1, 0)
-
-
 class Slot:
     """A client, what the server is to send to it next, and the connection on which it has."""
 
@@ -38,6 +34,7 @@ class Slot:
         self.client = rawllm.Client(url, "sk-made-up", max_retries=0, timeout=PATIENCE)
         self._script = b"", Way.FIN
         self._connection: socket.socket | None = None
+        self._lock = threading.Lock()
         #: When the last byte was there for the client to read, as `time.monotonic()` has it.
         self.sent: float | None = None
 
@@ -54,7 +51,7 @@ class Slot:
         data, then = self._script
         if then is not Way.FIN:
             # Known first, for the client may have read all of it before this thread goes on.
-            self._connection = connection
+            self.reset(connection)
         try:
             connection.sendall(data)
             if then is Way.SILENCE:
@@ -66,11 +63,12 @@ class Slot:
         elif then is Way.RST:
             self.reset()
 
-    def reset(self) -> None:
-        """End the connection that is held, from the server's side."""
-        connection, self._connection = self._connection, None
+    def reset(self, held: socket.socket | None = None) -> None:
+        """End the connection that is held, from the server's side, and hold this one."""
+        with self._lock:
+            connection, self._connection = self._connection, held
         if connection is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            reset_when_closed(connection)
             connection.close()
 
 

@@ -1,12 +1,14 @@
-"""What a recorded stream has said by a byte of it, read the naive way.
+"""What a stream has said, read the naive way.
 
-All these servers allow it: an event is a `data:` line and an empty one.
+Recorded ones up to any byte: all these servers allow it, an event is a `data:` line
+and an empty one. And chunks of any values, as far as they say it in words.
 """
 
 from __future__ import annotations
 
 import json
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
@@ -15,6 +17,9 @@ from tests.recordings import Recording
 
 #: By the choice's index, what it has of each kind of words, as far as it has any.
 Words = dict[int, dict[str, str]]
+
+
+THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 
 
 class Mark(NamedTuple):
@@ -32,6 +37,12 @@ class Mark(NamedTuple):
     @property
     def came(self) -> str:
         texts = [f.get("content", "") + f.get("text", "") for f in self.words.values()]
+        thoughts = [max(f.get(name, "") for name in THOUGHTS) for f in self.words.values()]
+        calls = {(i, n.split()[1]) for i, f in self.words.items() for n in f if n[:5] == "call "}
+        if not any(texts) and any(thoughts):
+            return f"no text but {sum(map(len, thoughts))} characters of reasoning had come"
+        if not any(texts) and calls:
+            return f"{len(calls)} tool call{'s' * (len(calls) > 1)} had begun"
         return f"{sum(map(len, texts))} characters of text had come"
 
     def plus(self, event: dict[str, Any]) -> Mark:
@@ -49,12 +60,15 @@ class Mark(NamedTuple):
 def pieces(choice: dict[str, Any], said: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """The words of a choice, or of a piece of one, and which they are."""
     functions = {"function": said.get("function_call")}
-    for place, call in enumerate(said.get("tool_calls") or []):
-        functions[f"call {call.get('index', place)}"] = call.get("function")
+    calls = said.get("tool_calls")
+    for place, call in enumerate(calls if isinstance(calls, list) else ()):
+        if isinstance(call, dict):
+            functions[f"call {call.get('index', place)}"] = call.get("function")
     found = [(name, choice.get(name)) for name in ("text", "finish_reason")]
     found += [(name, text) for name, text in said.items() if name != "role"]
     for which, function in functions.items():
-        found += [(f"{which} {name}", text) for name, text in (function or {}).items()]
+        if isinstance(function, dict):
+            found += [(f"{which} {name}", text) for name, text in function.items()]
     return ((name, text) for name, text in found if isinstance(text, str) and text)
 
 
@@ -104,3 +118,111 @@ def told(recording: Recording) -> Told:
             for mark in marks
         ],
     )
+
+
+# --- chunks of any values ---------------------------------------------------
+
+#: What comes in pieces of text.
+TEXTS = ("content", "refusal", "reasoning_content", "reasoning", "thinking", "text")
+
+
+class Tally:
+    """What chunks of any values have said. What is not said in text is not looked at."""
+
+    def __init__(self) -> None:
+        #: By the choice's index: its texts, its reason to finish, all arguments of its calls.
+        self._choices: dict[int, dict[str, str]] = {}
+        #: Which of these a choice also had in another form.
+        self._odd: set[tuple[int, str]] = set()
+        #: Whether a choice has ended with an error.
+        self.failed = False
+
+    def add(self, chunk: dict[str, Any]) -> None:
+        listed = chunk.get("choices")
+        for place, choice in enumerate(listed if isinstance(listed, list) else ()):
+            if isinstance(choice, dict):
+                number = choice.get("index")
+                self._add(number if isinstance(number, int) else place, choice)
+
+    def _add(self, index: int, choice: dict[str, Any]) -> None:
+        kept = self._choices.setdefault(index, {})
+        said = said_by(choice)
+        for name, value in texts(choice, said).items():
+            if isinstance(value, str):
+                kept[name] = kept.get(name, "") + value
+            elif value not in (None, []):
+                self._odd.add((index, name))
+        if is_reason(choice.get("finish_reason")):
+            kept["finish_reason"] = choice["finish_reason"]
+            self.failed = self.failed or choice["finish_reason"] == "error"
+        for value in arguments(said):
+            if isinstance(value, str):
+                kept["arguments"] = kept.get("arguments", "") + value
+            else:
+                self._odd.add((index, "arguments"))
+
+    @property
+    def reasons(self) -> list[str | None]:
+        """Of each choice why it has finished, `None` where it has not."""
+        return [kept.get("finish_reason") for kept in self._choices.values()]
+
+    def check(self, whole: Any) -> None:
+        """Fail unless `whole` says just this."""
+        assert [choice["index"] for choice in whole["choices"]] == sorted(self._choices)
+        for choice in whole["choices"]:
+            index, kept, said = choice["index"], self._choices[choice["index"]], said_by(choice)
+            for name, value in texts(choice, said).items():
+                if (index, name) not in self._odd:
+                    assert joined(value or "") == joined(kept.get(name, "")), name
+            reason = choice["finish_reason"]
+            assert (reason if is_reason(reason) else None) == kept.get("finish_reason")
+            if (index, "arguments") not in self._odd:
+                same_arguments(list(arguments(said)), kept.get("arguments", ""))
+
+    def check_start(self, whole: Any) -> None:
+        """Fail unless `whole` begins with these texts: one more chunk may have come."""
+        found = {choice["index"]: texts(choice, said_by(choice)) for choice in whole["choices"]}
+        assert self._choices.keys() <= found.keys()
+        for index, kept in self._choices.items():
+            for name in TEXTS:
+                value = found[index][name] or ""
+                if isinstance(value, str):
+                    assert value.startswith(kept.get(name, "")), name
+
+
+def said_by(choice: dict[str, Any]) -> dict[str, Any]:
+    found = (choice.get(name) for name in ("delta", "message"))
+    return next((said for said in found if isinstance(said, dict)), {})
+
+
+def texts(choice: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+    return {name: (choice if name == "text" else said).get(name) for name in TEXTS}
+
+
+def is_reason(reason: Any) -> bool:
+    return isinstance(reason, str) and reason not in ("", "abort")
+
+
+def arguments(said: dict[str, Any]) -> Iterator[Any]:
+    """Those of all calls, as far as there are any."""
+    calls = said.get("tool_calls")
+    for call in calls if isinstance(calls, list) else [calls]:
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict) and function.get("arguments") is not None:
+            yield function["arguments"]
+
+
+def same_arguments(found: list[str], told: str) -> None:
+    """To which call a piece belongs is not told here, but none is lost, and none invented."""
+    if len(found) == 1:
+        assert joined(found[0]) == joined(told or "{}")
+        return
+    lost, more = Counter(told), Counter("".join(found))
+    assert not lost - more
+    assert not more - lost - Counter("{}" * len(found))
+
+
+def joined(text: str) -> str:
+    """As it is once it was JSON: of two halves of a character that came one by one, one."""
+    joined: str = json.loads(json.dumps(text))
+    return joined

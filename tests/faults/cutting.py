@@ -187,6 +187,11 @@ class Job(NamedTuple):
         return cuts[self.part :: self.parts]
 
 
+def number_of_cuts(kind: str) -> int:
+    """How many there are of this kind in each way, where none is left out."""
+    return sum(len(places(recording, None)) for recording in KINDS[kind].recordings)
+
+
 _LONG = 100_000  # bytes: there is one recording, of 1,299 events, that is longer
 _MIDDLE = 20_000  # bytes from its start, and from its end
 

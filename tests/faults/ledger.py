@@ -73,3 +73,16 @@ class Ledger:
             f"docs/reliability.md does not have {row}: `python -m tests.faults` writes it"
         )
         self.counts[row] += count
+
+
+def options(chosen: list[str]) -> list[str]:
+    """What pytest is to be told: all of it and the page, and the folder where no place is chosen.
+
+    >>> options(["-k", "x"])[-3:] == [str(Path(__file__).parent), "-k", "x"]
+    True
+    """
+    folder = Path(__file__).parent
+    places = [Path(word.partition("::")[0]).resolve() for word in chosen]
+    chose = any(place.exists() and place.is_relative_to(folder) for place in places)
+    where = [] if chose else [str(folder)]
+    return ["--thorough", f"--write-page={PAGE}", "-q", *where, *chosen]

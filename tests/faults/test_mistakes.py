@@ -248,7 +248,7 @@ MISTAKES: dict[str, dict[str, Values]] = {
     "proxies that are none": {
         "proxies": (
             *(5, "http://p", ["http://p"], Odd(), {"http": 5}, {5: "http://p"}, {"http": b"x"}),
-            *({"htpp": "http://p"}, {"http": "http://"}, {"http": "http://h:port"}),
+            *({"http": "http://"}, {"http": "http://h:port"}),
             *({"http": f"ftp://me:{SECRET}@h"}, {"http": Odd()}, {f"http://me:{SECRET}@h": "http"}),
         )
     },
@@ -267,9 +267,20 @@ def told(name: str) -> tuple[str, ...]:
     """Words of which the text has to hold one, so that it is clear what was wrong."""
     short = name.removeprefix("extra_body.")
     places = {
-        "content": ("messages[0].content", "the request", "a key"),
-        "an input": ("input", "the request", "a key"),
-        "body": ("the body", "[", "a key", "a is", "a.b", "the request", "a:", "a has"),
+        "content": ("messages",),
+        "an input": ("input",),
+        # Of a body that is a dict its own names are the arguments.
+        "body": (
+            "the body",
+            "a is",
+            "a.b is",
+            "a[0] is",
+            "a.b[0]",
+            "a:",
+            "a has",
+            "again contains",
+            "a contains",
+        ),
         "extra_body": ("extra_body", "x is", "x:"),
         "organization": ("OpenAI-Organization",),
         "project": ("OpenAI-Project",),
@@ -284,7 +295,7 @@ def told(name: str) -> tuple[str, ...]:
         "an argument": ("unexpected keyword argument ",),
         "another option": ("unknown options: ",),
     }
-    return places.get(name, (short, "the request", "a key"))
+    return places.get(name, (short,))
 
 
 class Listener:
@@ -317,6 +328,7 @@ def listener() -> Iterator[Listener]:
     listener = Listener()
     yield listener
     listener.close()
+    assert listener.met == 0
 
 
 def refused(call: Callable[[], Any], words: tuple[str, ...], listener: Listener) -> None:

@@ -26,6 +26,9 @@ from tests.fuzz.targets import TARGETS
 
 CHAPTER, OUTCOME = "noise", "only documented outcomes"
 
+#: So many executions of each target the page has to tell of.
+LEAST = dict.fromkeys(TARGETS, 1_000_000)
+
 #: More seconds for one input, or megabytes, are a finding.
 LIMITS = ("-timeout=10", "-rss_limit_mb=2048")
 
@@ -103,7 +106,14 @@ def report(name: str, result: Result) -> Iterator[str]:
 
 
 def write_page(results: dict[str, Result]) -> None:
-    """The rows of these targets, among those of the others, in docs/reliability.md."""
+    """The rows of these targets, among those of the others, in docs/reliability.md.
+
+    Of too few executions it does not tell.
+    """
+    for name, result in results.items():
+        if result.executions < LEAST[name]:
+            print(f"{name}: not written, for these are fewer than {LEAST[name]:,}")
+    results = {name: found for name, found in results.items() if found.executions >= LEAST[name]}
     page = ledger.PAGE.read_text()
     known = {row: n for row, n in ledger.read(page).items() if row.chapter == CHAPTER}
     new = {Row(CHAPTER, name, OUTCOME): result.executions for name, result in results.items()}

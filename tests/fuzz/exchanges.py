@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 
 import rawllm
 from rawllm import errors
-from rawllm.answers import ChatCompletion, ChatCompletionChunk
 from rawllm.fold import Fold
-from rawllm.objects import Object, parse
-from tests.fuzz import packed
+from rawllm.objects import Object
+from tests.faults.cut_words import Tally
+from tests.fuzz import naive, packed
 from tests.fuzz.parts import DOCUMENTED, as_json
 from tests.fuzz.played import KEY, Ends, Wire, client
+from tests.servers import CHAT
+from tests.servers import answer as http_answer
 
 MOST = 2048  # bytes of a text for a person
 SMALL = 1000  # bytes of an answer that one of the clients accepts
@@ -35,14 +37,20 @@ class Outcome(NamedTuple):
 
 def _stream(made: rawllm.ChatStream | rawllm.CompletionStream, *, strict: bool = True) -> Any:
     """The whole answer of a stream, each chunk of which has been looked at."""
-    fold = Fold(made._whole)
+    fold, said = Fold(made._whole), Tally()
     try:
         for chunk in made:
             fold.add(chunk)
+            said.add(chunk)
     except errors.IncompleteStreamError as error:
+        said.check(error.partial)
         _same(error.partial, fold.completion)
         raise
+    except errors.StreamError as error:
+        said.check_start(error.partial)  # the chunk that is the error may be in it
+        raise
     answer = made.completion
+    said.check(answer)
     _same(answer, fold.completion)
     assert list(made) == []
     # A server that ignored `stream` sent JSON, which is whole or no JSON at all.
@@ -104,7 +112,9 @@ def _machinery() -> tuple[rawllm.Client, Wire]:
 
 def put_away() -> None:
     """Close the connection that the client has left."""
-    _machinery()[0].close()
+    client, wire = _machinery()
+    client.close()
+    assert not wire.open()
 
 
 def answered(wire: Wire, asked: rawllm.Client, call: Callable[[rawllm.Client], Any]) -> Outcome:
@@ -116,8 +126,26 @@ def answered(wire: Wire, asked: rawllm.Client, call: Callable[[rawllm.Client], A
         outcome = _told(error)
     else:
         outcome = Outcome(None, "", as_json(value))
-    assert wire.open() <= 1, "a connection that nobody has, beside the one that is pooled"
+    left = wire.open()
+    assert len(left) <= 1, "a connection that nobody has, beside the one that is pooled"
+    for sock in left:
+        assert naive.is_whole(sock.taken), "a connection that owes an answer is pooled"
+        _next(wire, asked)
     return outcome
+
+
+def _next(wire: Wire, asked: rawllm.Client) -> None:
+    """The next call, on the connection that is pooled: what it gets is its own answer."""
+    before, wire.pieces, wire.end = (wire.pieces, wire.end), [_NEXT], Ends.SILENCE
+    with wire.plugged():
+        assert asked.chat("m", "x") == "Hello there!", "of the call before"
+    assert len(wire.open()) == 1
+    for sock in wire.open():
+        sock.hang_up()  # so that what is fuzzed next begins anew
+    wire.pieces, wire.end = before
+
+
+_NEXT = http_answer(CHAT)
 
 
 def _told(error: errors.OpenAIError) -> Outcome:
@@ -182,34 +210,28 @@ def _played(framing: str, kind: bytes, body: bytes) -> bytes:
 
 def _expected(
     values: list[Any], framing: str, *, done: bool, choices: int, strict: bool
-) -> type[BaseException] | None:
-    """What the rules for the end of a stream say, told once more."""
-    fold = Fold(ChatCompletion)
-    chunks = 0
-    for value in values:
+) -> tuple[type[BaseException] | None, Tally]:
+    """What the rules for the end of a stream say, told once more, and what had been said."""
+    said, chunks = Tally(), 0
+    for value in json.loads(json.dumps(values)):
         if value is None:
             continue
         if not isinstance(value, dict):
-            return errors.StreamError
+            return errors.StreamError, said
         if value.get("error") or "error" in (value.get("object"), value.get("type")):
-            return errors.StreamAPIError
-        try:
-            fold.add(ChatCompletionChunk.declare(parse(json.dumps(value))))
-        except RecursionError:
-            return errors.StreamError
+            return errors.StreamAPIError, said
+        said.add(value)
         chunks += 1
-        if fold.failed is not None:
-            return errors.StreamAPIError
-    said = [choice["finish_reason"] for choice in fold.completion.choices]
-    finished = [
-        reason for reason in said if isinstance(reason, str) and reason not in ("", "abort")
-    ]
+        if said.failed:
+            return errors.StreamAPIError, said
+    finished = [reason for reason in said.reasons if reason]
     whole = bool(finished) and (
-        done or (len(finished) == len(said) and (framing in _FRAMED or len(finished) >= choices))
+        done
+        or (len(finished) == len(said.reasons) and (framing in _FRAMED or len(finished) >= choices))
     )
     if whole or (chunks and not strict and (done or not framing.endswith("cut"))):
-        return None
-    return errors.IncompleteStreamError
+        return None, said
+    return errors.IncompleteStreamError, said
 
 
 def events(data: bytes) -> None:
@@ -234,8 +256,9 @@ def events(data: bytes) -> None:
             c.chat.completions.create(**_ASKED, n=choices, stream=True), strict=strict
         ),
     )
-    expected = _expected(values, framing, done=done, choices=choices, strict=strict)
+    expected, said = _expected(values, framing, done=done, choices=choices, strict=strict)
     empty = not any(isinstance(value, Object | dict) for value in values) and not done
     if empty and outcome.error is errors.APIResponseValidationError:
         return  # nothing came that would be a stream
     assert outcome.error is expected, (outcome, expected)
+    said.check(json.loads(outcome.value))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
+import io
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rawllm.sse import Event
 
@@ -89,3 +91,30 @@ def _trailers(body: bytes, rest: bytes, *, bare: bool) -> Body:
         if line in (b"", b"\r"):
             return Body(body, over=True, rest=after, fault=False)
         rest = after
+
+
+class _Bytes(io.BytesIO):
+    def makefile(self, *mode: Any) -> Any:
+        del mode
+        return self
+
+    def close(self) -> None:
+        """It is read on, after the body."""
+
+
+def begun(answer: bytes) -> http.client.HTTPResponse:
+    """`answer` as http.client sees it, its head read."""
+    response = http.client.HTTPResponse(_Bytes(answer))  # type: ignore[arg-type]  # a socket, as far as it looks
+    response.begin()
+    return response
+
+
+def is_whole(answer: bytes) -> bool:
+    """Whether a connection that has brought `answer` owes nothing, and can be used again."""
+    response = begun(answer)
+    if response.status < 200 or response.will_close:
+        return False
+    body = response.fp.read()
+    if response.chunked:
+        return chunked(body).over
+    return response.length is not None and len(body) >= response.length

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import io
 import json
 import re
 import zlib
@@ -16,6 +14,7 @@ from rawllm.answers import ChatCompletion, ChatCompletionChunk, Completion
 from rawllm.chunks import Chunks
 from rawllm.fold import Fold, unfold
 from rawllm.objects import Object, parse
+from tests.faults.cut_words import Tally
 from tests.fuzz import naive, packed
 
 _TABLE = re.compile(r"^\| `(\w+)` \| (.*?) \|", re.MULTILINE)
@@ -102,23 +101,13 @@ def chunked_body(data: bytes) -> None:
         assert naive.Body(body, chunks.over, chunks.rest, bool(chunks.fault)) == expected
     if not naive.chunked(data, bare=False).over:
         return  # of line ends of LF alone http.client makes something else
-    answer = http.client.HTTPResponse(_Bytes(b"HTTP/1.1 200 OK\r\n" + _CHUNKED + data))  # type: ignore[arg-type]  # a socket, as far as it looks
-    answer.begin()
+    answer = naive.begun(b"HTTP/1.1 200 OK\r\n" + CHUNKED + data)
     fp = answer.fp
     body = answer.read()
     assert (body, fp.read()) == (expected.body, expected.rest)
 
 
-_CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
-
-
-class _Bytes(io.BytesIO):
-    def makefile(self, *mode: Any) -> Any:
-        del mode
-        return self
-
-    def close(self) -> None:
-        """It is read on, after the body."""
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 # --- errors -----------------------------------------------------------------
@@ -151,11 +140,14 @@ def error_body(data: bytes) -> None:
 # --- the fold ---------------------------------------------------------------
 
 
-def fold(data: bytes) -> None:
-    """No chunks do harm; looking changes nothing; text only grows; the whole folds to itself."""
+def fold(data: bytes, fold: type[Fold] = Fold) -> None:
+    """No chunks do harm, none of their words is lost; looking changes nothing; text only grows.
+
+    The whole folds to itself.
+    """
     chat = data[:1] != b"c"
     kind, piece = (ChatCompletion, ChatCompletionChunk) if chat else (Completion, Completion)
-    folded, looked_at = Fold(kind), Fold(kind)
+    folded, looked_at, said = fold(kind), fold(kind), Tally()
     texts: dict[int, str] = {}
     for value in packed.unpack(data[1:]):
         chunk = piece.declare(parse(json.dumps(value)))
@@ -169,12 +161,14 @@ def fold(data: bytes) -> None:
             return  # documented: arguments that are nested too deep
         looked_at.add(chunk, len(before))
         assert as_json(chunk) == before, "the chunk is the caller's"
+        said.add(chunk)
         assert folded.size >= size
         known = texts
         texts = _texts(looked_at.completion)
         for index in known.keys() & texts.keys():
             assert texts[index].startswith(known[index])
     whole = folded.completion
+    said.check(whole)
     assert as_json(whole) == as_json(looked_at.completion)
     assert as_json(whole) == as_json(folded.completion)
     assert type(whole) is kind

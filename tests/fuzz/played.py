@@ -7,6 +7,7 @@ read. What is replaced is urllib3's `create_connection`.
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -26,14 +27,37 @@ class Ends:
 
 
 class Played(socket.socket):
-    """A connected socket, as far as its reader can tell."""
+    """A connected socket, as far as its reader can tell.
 
-    def play(self, pieces: list[bytes], end: int) -> None:
-        self._pieces = pieces[::-1]
-        self._end = end
+    `poll` says the truth of it: there is something to read while there is, or when it is over.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        ours, other = socket.socketpair()
+        super().__init__(fileno=ours.detach())
+        self._other = other.detach()
+        self._wire = wire
+        self._pieces: list[bytes] = []
+        self._answered = True
+        #: What has been read of the answer to the latest request.
+        self.taken = b""
+        #: How many requests have come.
+        self.asked = 0
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Nobody reads it; but what comes after an answer, or first, is a request."""
+        del data, flags
+        if self._answered:
+            self._answered = False
+            self._pieces[:0] = [piece for piece in self._wire.pieces[::-1] if piece]
+            self._end = self._wire.end
+            self.taken = b""
+            self.asked += 1
+            os.write(self._other, b"x")
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         del flags
+        self._answered = True
         if not self._pieces:
             if self._end == Ends.RST:
                 raise ConnectionResetError(104, "Connection reset by peer")
@@ -46,14 +70,23 @@ class Played(socket.socket):
             self._pieces.append(piece[size:])
             piece = piece[:size]
         buffer[: len(piece)] = piece
+        self.taken += piece
+        if not self._pieces and self._end == Ends.SILENCE:
+            super().recv(1 << 10)
         return len(piece)
 
-    def sendall(self, data: Any, flags: int = 0) -> None:
-        """Nobody reads it."""
+    def hang_up(self) -> None:
+        """Let the next who asks whether it is alive learn that it is not."""
+        os.write(self._other, b"x")
+
+    def _real_close(self, *how: Any) -> None:
+        """It is closed, and the last file of it."""
+        super()._real_close(*how)  # type: ignore[misc]  # not in typeshed
+        os.close(self._other)
 
 
 class Wire:
-    """What the next connections play, and those that there have been."""
+    """What each request is answered with, and the connections that there have been."""
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
@@ -62,8 +95,7 @@ class Wire:
 
     def connect(self, *address: Any, **options: Any) -> Played:
         del address, options
-        sock = Played()
-        sock.play([piece for piece in self.pieces if piece], self.end)
+        sock = Played(self)
         self.sockets.append(sock)
         return sock
 
@@ -73,10 +105,10 @@ class Wire:
         with mock.patch.object(urllib3.util.connection, "create_connection", self.connect):
             yield self
 
-    def open(self) -> int:
-        """How many sockets are open; the others are forgotten."""
+    def open(self) -> list[Played]:
+        """The sockets that are open; the others are forgotten."""
         self.sockets = [sock for sock in self.sockets if sock.fileno() != -1]
-        return len(self.sockets)
+        return self.sockets[:]
 
 
 def playing() -> contextlib.AbstractContextManager[Wire]:

@@ -68,7 +68,7 @@ def _events() -> Iterator[bytes]:
 
 
 def _responses() -> Iterator[bytes]:
-    for odd in _ODD:
+    for odd in ODD:
         for call in (0, 1, 7):
             yield bytes([call, 160]) + odd
     for at, recording in enumerate(RECORDINGS):
@@ -81,7 +81,7 @@ _OK = b"HTTP/1.1 200 OK\r\n"
 _EVENT = b'data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":"stop"}]}\n\n'
 
 #: What no recorded server said.
-_ODD = (
+ODD = (
     b"HTTP/1.1 307 Moved\r\nLocation: /v1/there\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 100 Continue\r\n\r\n" + _OK + b"\r\n" + _EVENT,
@@ -94,6 +94,8 @@ _ODD = (
     _OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\n" + _EVENT,
     _OK + b"Content-Length: -5\r\nContent-Length: 7\r\n\r\n" + _EVENT,
     b"HTTP/0.9 200\r\n\r\n" + _EVENT,
+    _OK + b"Content-Type: text/event-stream\r\n\r\n" + _EVENT + b"data: {\n\n",
+    _OK + b"Content-Type: text/event-stream\r\n\r\n" + _EVENT + b"data: []\n\n",
     b"HTTP/1.1 204 No Content\r\n\r\n",
 )
 

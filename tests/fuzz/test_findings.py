@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +14,14 @@ import pytest
 
 import rawllm
 from rawllm import sse
+from rawllm.fold import Fold
+from rawllm.objects import Object, parse
 from tests.faults import ledger
 from tests.fuzz import __main__ as command
 from tests.fuzz import exchanges, naive, packed, parts, played
-from tests.fuzz.targets import TARGETS
+from tests.fuzz.targets import ODD, TARGETS
+from tests.servers import CHAT
+from tests.servers import answer as http_answer
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -30,6 +37,16 @@ FINDINGS = [
         "error body",
         b"t<p>&#" + b"1" * 5000 + b";</p>",
         id="a character's number of 5,000 digits",
+    ),
+    # A count of tokens that was `true`.
+    pytest.param(
+        "error body",
+        base64.b64decode(
+            "cIEehR/DNDAwCkBacmVxdWVzdCAoNDgwMDkgdG9rZW5zKSBleGNlZWRzIHRoZSBhdmFpbGFibGUgY29udGV4"
+            "dCBzaXplICg0MDk2IHRva2VucyksIHRyeSBpbmNyZWFzaW5nIGl0GDlleGNlZWRfY29udGV4dF9zaXplX2Vy"
+            "cm9yKQEAAADFNDgwMDkqxDQwOTY="
+        ),
+        id="a count that is no number",
     ),
     # The text of the error was that of the first read alone.
     pytest.param(
@@ -65,6 +82,13 @@ def test_the_recorded_bytes_keep_every_promise(target: str) -> None:
     assert len(seeds) > 100
     for seed in seeds[:: 1 + len(seeds) // 100]:
         TARGETS[target].check(seed)
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_no_server_has_said_keeps_every_promise(odd: bytes) -> None:
+    for call in range(len(exchanges.CALLS)):
+        for end in (played.Ends.FIN, played.Ends.RST, played.Ends.SILENCE):
+            exchanges.response(bytes([call, 129 + end]) + odd)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -127,6 +151,68 @@ def test_a_connection_that_is_left_open_is_found() -> None:
             exchanges.answered(wire, client, lambda _: None)
     for sock in left:
         sock.close()
+    assert not wire.open()
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "used_again"),
+    [
+        pytest.param([http_answer(CHAT)], True, id="all of it has been read"),
+        pytest.param([http_answer(CHAT), b"more"], False, id="there is more to read"),
+        pytest.param([OK + b"Content-Length: 5\r\n\r\n", b"{}"], False, id="some is missing"),
+    ],
+)
+def test_a_connection_is_used_again_where_its_answer_is_over(
+    answer: list[bytes], used_again: bool
+) -> None:
+    asked, wire = played.client(), played.Wire()
+    wire.pieces, wire.end = answer, played.Ends.SILENCE
+    with wire.plugged(), asked:
+        with contextlib.suppress(rawllm.APITimeoutError):
+            asked.get("/any")
+        first = wire.open()
+        wire.pieces = [http_answer(CHAT)]
+        assert asked.chat("m", "x") == "Hello there!"
+        assert (wire.open() == first) is used_again
+        assert [sock.asked for sock in wire.open()] == [1 + used_again]
+
+
+@pytest.mark.parametrize(
+    ("left", "whole"),
+    [
+        pytest.param(OK + b"Content-Length: 2\r\n\r\n{}", True, id="all of a length"),
+        pytest.param(OK + b"Content-Length: 3\r\n\r\n{}", False, id="less than its length"),
+        pytest.param(OK + parts.CHUNKED + b"0\r\n\r\n", True, id="all chunks"),
+        pytest.param(OK + parts.CHUNKED + b"2\r\n{}\r\n", False, id="no last chunk"),
+        pytest.param(OK + b"\r\n{}", False, id="to the end of the connection"),
+        pytest.param(b"HTTP/1.1 103 Early Hints\r\n\r\n", False, id="the answer is to come"),
+        pytest.param(
+            OK + b"Connection: close\r\nContent-Length: 0\r\n\r\n", False, id="the server closes"
+        ),
+    ],
+)
+def test_an_answer_is_whole_or_owed(left: bytes, whole: bool) -> None:
+    assert naive.is_whole(left) is whole
+
+
+class Forgetful(Fold):
+    """It loses all text."""
+
+    def add(self, chunk: Object, event_bytes: int = 0) -> None:
+        told = json.loads(json.dumps(chunk))
+        for choice in told.get("choices") or []:
+            (choice.get("delta") or {}).pop("content", None)
+        super().add(parse(json.dumps(told)), event_bytes)
+
+
+def test_a_fold_that_loses_text_is_found() -> None:
+    chunk = packed.pack({"choices": [{"index": 0, "delta": {"content": "Hi"}}]})
+    parts.fold(b"-" + chunk)
+    with pytest.raises(AssertionError, match="content"):
+        parts.fold(b"-" + chunk, Forgetful)
 
 
 # --- values from bytes --------------------------------------------------------
