@@ -241,7 +241,7 @@ def _words(value: Any) -> str:
 
 
 def _dotted(place: list[Any]) -> str:
-    return ".".join(map(str, place))
+    return ".".join(map(str, place)).strip()
 
 
 def _words_of_html(page: str) -> str:

@@ -115,6 +115,10 @@ SAYS: dict[str, tuple[str, Envelope]] = {
         '{"loc":["query"],"msg":"No"}]}',
         said("body.messages.0: Field required; query: No"),
     ),
+    "fastapi: loc begins with a blank": (
+        '{"detail":[{"loc":[" a","b "],"msg":"No"}]}',
+        said("a.b : No"),
+    ),
     "fastapi: loc is no list": ('{"detail":[{"loc":"body","msg":"No"}]}', said("No")),
     "fastapi: detail is an object": ('{"detail":{"error":"No key"}}', said("No key")),
     "problem+json": (

@@ -48,6 +48,14 @@ FINDINGS = [
         ),
         id="a count that is no number",
     ),
+    # The place of a fault that began with a blank, which was lost on the way back.
+    pytest.param(
+        "error body",
+        base64.b64decode(
+            "cIEKcIEehApAK0F1dGhlbnRpbnRlcm5hbO+/vaNlcnZl77+9ZW9yX3JybnVhdGhfZXJyb3JcdSQgZDBvdGk="
+        ),
+        id="a place that begins with a blank",
+    ),
     # The text of the error was that of the first read alone.
     pytest.param(
         "response",
