@@ -117,7 +117,7 @@ SAYS: dict[str, tuple[str, Envelope]] = {
     ),
     "fastapi: loc begins with a blank": (
         '{"detail":[{"loc":[" a","b "],"msg":"No"}]}',
-        said("a.b : No"),
+        said("a.b: No"),
     ),
     "fastapi: loc is no list": ('{"detail":[{"loc":"body","msg":"No"}]}', said("No")),
     "fastapi: detail is an object": ('{"detail":{"error":"No key"}}', said("No key")),
