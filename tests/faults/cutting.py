@@ -187,9 +187,14 @@ class Job(NamedTuple):
         return cuts[self.part :: self.parts]
 
 
-def number_of_cuts(kind: str) -> int:
-    """How many there are of this kind in each way, where none is left out."""
-    return sum(len(places(recording, None)) for recording in KINDS[kind].recordings)
+#: Of the cuts after which somebody waits each so-manyth is made: the others take an hour already.
+EACH = {Way.FIN: 1, Way.RST: 1, Way.SILENCE: 16}
+
+
+def number_of_cuts(kind: str, way: Way) -> int:
+    """How many are made of this kind and in this way, where no time is spared."""
+    cuts = sum(len(places(recording, None)) for recording in KINDS[kind].recordings)
+    return -(-cuts // EACH[way])
 
 
 _LONG = 100_000  # bytes: there is one recording, of 1,299 events, that is longer

@@ -43,8 +43,12 @@ def made(rng: random.Random, who: str, number: int) -> Call:
     fault = load_server.fate(mark)
     limits = fault.limits if fault and fault.limits != ({},) else _LIMITS[shape]
     name = make.__name__.strip("_")
-    row = (fault.name, fault.outcome) if fault else ("nothing", "an answer")
+    row = (fault.name, fault.outcome) if fault else (_WELL[shape], "an answer")
     return Call(name, make, mark, rng.choice(limits), *row)
+
+
+#: The fault of a call that has none.
+_WELL = {OBJECT: "nothing", ANY: "nothing", STREAM: "nothing", LEFT: "left before its end"}
 
 
 def outcome(client: rawllm.Client, call: Call) -> str:

@@ -34,6 +34,9 @@ WORDS = 20  # that an answer consists of
 #: JSON, with a stream that is read to its end, or with one that is left before.
 OBJECT, ANY, STREAM, LEFT = "oasl"
 
+#: What the server counts that must not be.
+SHARED, UNREAD = "requests of two processes on one connection", "not left in time"
+
 _MARK = re.compile(rb"[oasl]\.[0-9a-z]{4}\.\d{8}")
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
@@ -41,6 +44,12 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 def mark(shape: str, who: str, number: int) -> str:
     """What a call is known by; all are of the same length."""
     return f"{shape}.{who:0>4}.{number:08}"
+
+
+def process(mark: str) -> str:
+    """Whose call it is: a forked child's, or one of the parent's threads'."""
+    who = mark.split(".")[1]
+    return "the parent" if "t" in who else who
 
 
 def said(mark: str) -> str:
@@ -223,12 +232,16 @@ class _Server:
 
     def _converse(self, connection: socket.socket) -> None:
         self._count("connections")
+        processes = set()
         with connection, contextlib.suppress(OSError):  # a client may leave at any time
             while request := _request(connection):
                 found = _MARK.search(request)
                 assert found, request
                 self._count("requests")
-                if not self._play(connection, self._steps(request, found[0].decode())):
+                processes.add(process(mark := found[0].decode()))
+                if len(processes) > 1:
+                    self._count(SHARED)
+                if not self._play(connection, self._steps(request, mark)):
                     return
 
     def _steps(self, request: bytes, mark: str) -> list[Step]:
@@ -249,10 +262,9 @@ class _Server:
                 continue
             if step is End.HOLD:
                 readable, _, _ = select.select([connection], [], [], PATIENCE)
-                self._count("left" if readable else "not left in time")
+                self._count("left" if readable else UNREAD)
             elif step is End.RST:
-                linger = struct.pack("ii", 1, 0)
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return False
         return True
 

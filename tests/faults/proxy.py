@@ -21,7 +21,6 @@ ACCEPTED, ASKED = -2, -1  # before any byte of an answer: nothing was read, or t
 
 _STEP = 1 << 16
 _TRICKLE = 0.02  # seconds between two bytes
-_LATE = 0.1  # seconds before what comes late
 
 
 class How(enum.Enum):
@@ -29,7 +28,7 @@ class How(enum.Enum):
     RST = "reset"
     SILENCE = "silent"
     TRICKLE = "a byte each 20 ms"
-    LATE = "0.1 s late, and well from then on"
+    LATE = "late, and well from then on"
     DEAF = "silent, and what the client sends is not read"
 
 
@@ -44,13 +43,16 @@ class Fault(NamedTuple):
     after: int = ASKED
     #: What is said before in the server's place.
     says: bytes = b""
+    #: By so many seconds is late what comes late.
+    late: float = 0.1
 
 
 class Proxy:
     """A place to connect to, at first as `start` says: "open", "closed" or "full".
 
     "closed" refuses connections, "full" lets them wait for ever. What goes
-    wrong on those that it takes is `fault`, until that is set to `None`.
+    wrong on those that it takes is `fault`, until that is set to `None`. With
+    `tunnels` it is to be asked by CONNECT first, and a fault is met there.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Proxy:
         fault: Fault | None = None,
         *,
         start: str = "open",
+        tunnels: bool = False,
         place: tuple[str, int] = ("127.0.0.1", 0),
     ) -> None:
         self.fault = fault
@@ -69,6 +72,7 @@ class Proxy:
         #: How many connections were taken.
         self.accepted = 0
         self._target = target
+        self._tunnels = tunnels
         #: The server's side of each relay, whose end is the client's too.
         self._relays: dict[socket.socket, socket.socket | None] = {}
         self._threads: list[threading.Thread] = []
@@ -161,12 +165,16 @@ class Proxy:
         fault = None if spared else self.fault
         with client:
             with suppress(OSError):
-                if fault is not None and fault.after == ACCEPTED:
+                if self._tunnels:
+                    _read_head(client)
+                if fault is not None and (fault.after == ACCEPTED or self._tunnels):
                     self._harm(client, fault)
                 else:
                     with socket.create_connection(("127.0.0.1", self._target)) as server:
                         with self._lock:
                             self._relays[client] = server
+                        if self._tunnels:
+                            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
                         self._relay(client, server, spared)
             with self._lock:
                 del self._relays[client]
@@ -188,15 +196,16 @@ class Proxy:
                 server.sendall(data)
             elif server in readable:
                 data, asking = server.recv(_STEP), False
-                if fault is not None and fault.how is How.LATE:
-                    self._closing.wait(_LATE)
-                    fault = None
+                passes = 0
                 if fault is not None and passed + len(data) >= fault.after:
                     passes = max(fault.after - passed, 0)
                     client.sendall(data[:passes])
-                    self._harm(client, fault, data[passes:])
-                    return
-                client.sendall(data)
+                    if fault.how is not How.LATE:
+                        self._harm(client, fault, data[passes:])
+                        return
+                    self._closing.wait(fault.late)
+                    fault = None
+                client.sendall(data[passes:])
                 passed += len(data)
             if not readable or not data:
                 return
@@ -223,6 +232,15 @@ class Proxy:
         # Closed with bytes unread, it would be reset.
         while client.recv(_STEP):
             pass
+
+
+def _read_head(sock: socket.socket) -> None:
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        data = sock.recv(1)
+        if not data:
+            raise ConnectionError
+        head += data
 
 
 def _linger(sock: socket.socket) -> None:

@@ -17,7 +17,7 @@ from rawllm.payloads import choices_asked, prompts_asked
 from tests.faults.conftest import Note
 from tests.faults.cut_server import Way
 from tests.faults.cut_words import kept, told
-from tests.faults.cutting import Job, Outcomes, run
+from tests.faults.cutting import EACH, Job, Outcomes, run
 from tests.recordings import STREAMS
 
 CHAPTER = "cuts"
@@ -48,7 +48,8 @@ def run_all(kind: str, way: Way) -> Outcomes:
     # Where most of the time is spent waiting, more of them wait side by side.
     processes = 4 * processors if way is Way.SILENCE else processors
     parts = 4 * processes
-    jobs = [Job(kind, way, None, part, parts) for part in range(parts)]
+    each = EACH[way]
+    jobs = [Job(kind, way, None, part * each, parts * each) for part in range(parts)]
     # Not forked, for pytest may have threads.
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
         return sum(pool.map(run, jobs), Counter())

@@ -141,8 +141,7 @@ def test_the_page_counts_every_cut(kind: str) -> None:
     for row, count in COUNTS.items():
         if row.chapter == "cuts" and row.fault.startswith(f"{kind} of "):
             found[row.fault.partition(", ")[2]] += count
-    cuts = cutting.number_of_cuts(kind)
-    assert found == {way.value: cuts for way in Way}
+    assert found == {way.value: cutting.number_of_cuts(kind, way) for way in Way}
 
 
 def test_the_page_counts_every_byte_of_a_stream() -> None:

