@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,15 +24,16 @@ def pytest_configure(config: pytest.Config) -> None:
     if page is not None:
         if not config.getoption("--thorough"):
             raise pytest.UsageError("--write-page needs --thorough: the page tells of all")
-        config.pluginmanager.register(Writer(page), "writer")
+        config.pluginmanager.register(Writer(page, config.rootpath), "writer")
 
 
 class Writer:
     """Writes the page: of each chapter of which all has been run, where nothing has failed."""
 
-    def __init__(self, page: Path) -> None:
+    def __init__(self, page: Path, root: Path) -> None:
         self.ledger = Ledger(None)
         self._page = page
+        self._root = root
         #: By file: its tests, be they chosen or not, that have not passed, and its chapter.
         self._left: dict[str, set[str]] = {}
         self._chapters: dict[str, str] = {}
@@ -62,11 +63,22 @@ class Writer:
         if exitstatus != pytest.ExitCode.OK:
             say(f"{self._page} stays as it was: not all went well")
             return
-        partly = {chapter for file, chapter in self._chapters.items() if self._left[file]}
+        partly = {
+            chapter
+            for file, chapter in self._chapters.items()
+            if self._left[file] or any(other not in self._left for other in self._others(file))
+        }
         for chapter in sorted(partly):
             say(f"the chapter {chapter!r} stays as it was: not all of its tests have run")
         counts = {row: n for row, n in self.ledger.counts.items() if row.chapter not in partly}
         self._page.write_text(ledger.written(self._page.read_text(), counts))
+
+    def _others(self, file: str) -> Iterator[str]:
+        """The files beside `file` that are of its chapter, be they chosen or not."""
+        chapter = f'CHAPTER = "{self._chapters[file]}"\n'
+        for path in (self._root / file).parent.glob("test_*.py"):
+            if chapter in path.read_text():
+                yield path.relative_to(self._root).as_posix()
 
 
 @pytest.fixture(scope="session")

@@ -108,6 +108,19 @@ def test_a_chapter_is_written_where_all_of_it_has_passed(
     assert ("as it was" in done.stdout) is (counts != WHOLE)
 
 
+def test_a_chapter_of_two_files_is_written_from_both(tmp_path: Path) -> None:
+    one, two, page = tmp_path / "test_one.py", tmp_path / "test_two.py", tmp_path / "page.md"
+    one.write_text(MODULE)
+    two.write_text('CHAPTER = "one"\n\ndef test_more(note):\n    note("more", "an error")\n')
+    page.write_text(PAGE)
+    for files, counts in (
+        ([one], {SILENCE: 1200}),
+        ([one, two], WHOLE | {Row("one", "more", "an error"): 1}),
+    ):
+        ran("--thorough", f"--write-page={page}", f"--rootdir={tmp_path}", *map(str, files))
+        assert read(page.read_text()) == counts
+
+
 def test_without_all_faults_no_page_is_written(tmp_path: Path) -> None:
     done = ran(f"--write-page={tmp_path}", f"--rootdir={tmp_path}", str(tmp_path))
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
