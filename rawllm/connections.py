@@ -67,10 +67,18 @@ class _Answer(http.client.HTTPResponse):
                 self.headers = None  # type: ignore[assignment]  # as before the head was read
                 super().begin()
             self._measure(self.headers.get_all("Content-Length"))
-            # What comes after 101 is no HTTP, and nobody has asked for it.
-            self.will_close = self.will_close or self.status == http.client.SWITCHING_PROTOCOLS
+            self.will_close = self.will_close or self._has_a_rest()
         finally:
             self.fp = fp if self.fp else None  # type: ignore[assignment]  # closed by then
+
+    def _has_a_rest(self) -> bool:
+        """Whether more may come that is no answer to the next call (RFC 9110 15.2.2 and 15.3.5).
+
+        After 101 it is no HTTP; a 204 ends with its head, but this one announces a body.
+        """
+        announced = self.chunked or self.headers.get("Content-Length", "0") != "0"
+        empty = self.status == http.client.NO_CONTENT
+        return self.status == http.client.SWITCHING_PROTOCOLS or (empty and announced)
 
     def _measure(self, given: list[str] | None) -> None:
         """Take no length that is none, or two. Source: RFC 9112 section 6.3.

@@ -105,7 +105,7 @@ class _Text:
     def add(self, value: Any) -> int | None:
         if isinstance(value, str):
             self._text.write(value)
-            return len(value) if value.isascii() else len(value.encode(errors="replace"))
+            return len(value.encode(errors="replace"))
         self._parts += self._last_part()
         self._text = StringIO()
         self._parts += value if isinstance(value, list) else [value]

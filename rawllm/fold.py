@@ -216,8 +216,7 @@ def text_of(choice: Object) -> str:
     >>> text_of(Object.from_json('{"delta": {"content": "He"}}'))
     'He'
     """
-    said = words(choice)
-    content = (said if isinstance(said, Delta) else Delta(said)).text or choice.get("text")
+    content = Delta(words(choice)).text or choice.get("text")
     return content if isinstance(content, str) else ""
 
 

@@ -344,6 +344,29 @@ def test_a_connection_that_speaks_something_else_is_not_used_again(
     assert [request.connection for request in server.requests] == [0, 1]
 
 
+@pytest.mark.parametrize(
+    ("headers", "reused"),
+    [
+        ({}, True),
+        ({"content_length": "0"}, True),
+        ({"content_length": "5"}, False),
+        ({"transfer_encoding": "chunked"}, False),
+    ],
+    ids=str,
+)
+def test_an_answer_without_a_body_that_announces_one_is_the_last(
+    pools: urllib3.PoolManager, headers: dict[str, str], reused: bool
+) -> None:
+    with serve(head(204, **headers), answer(b"two")) as server:
+        for status in 204, 200:
+            wire.start(Watch())
+            answered = pools.request("GET", server.url, preload_content=False)
+            assert answered.status == status
+            if reused:
+                answered.read()  # of the other nobody knows where it ends
+    assert [request.connection for request in server.requests] == [0, int(not reused)]
+
+
 def test_a_server_that_says_nothing_has_begun_no_head(pools: urllib3.PoolManager) -> None:
     with serve([End.FIN]) as server:
         wire.start(Watch())

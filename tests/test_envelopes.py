@@ -11,6 +11,7 @@ import pytest
 from rawllm import errors
 from rawllm.envelopes import (
     CODES,
+    MOST,
     SHAPES,
     STATUSES,
     ContextLength,
@@ -680,6 +681,7 @@ LOADING: dict[str, tuple[str, bool]] = {
     "llama-server": ("Loading model", True),
     "llama-server: router": ("Stream owner model is loading", True),
     "any: another word": ("downloading", False),
+    "any: after all that is searched": ("x" * MOST + " loading", False),
     "ollama: busy": ("server busy, please try again.  maximum pending requests exceeded", False),
     "nothing": ("", False),
 }

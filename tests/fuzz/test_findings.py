@@ -38,6 +38,12 @@ FINDINGS = [
         b"t<p>&#" + b"1" * 5000 + b";</p>",
         id="a character's number of 5,000 digits",
     ),
+    # The connection of a 204 that announced a body was kept, and the body came on it.
+    pytest.param(
+        "response",
+        b"\xa0HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n9e\r\ndat:t\r\n\r\n",
+        id="a body after 204",
+    ),
     # A count of tokens that was `true`.
     pytest.param(
         "error body",
