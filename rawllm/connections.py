@@ -9,7 +9,6 @@ told from a server that fails. What is left out: what a failure was
 import contextlib
 import http.client
 import queue
-import re
 import socket
 import threading
 import time
@@ -19,10 +18,11 @@ import urllib3
 import urllib3.connection
 import urllib3.util.connection
 
+from rawllm import heads
 from rawllm.deadlines import Watch
 from rawllm.troubles import ProxyLeftError
 
-_LENGTH = re.compile("[0-9]{1,18}")
+_MOST_OF_A_LINE, _MOST_FIELDS = 1 << 16, 100  # of a head, in bytes and in number
 _SMALL = 1 << 16  # bytes that are copied rather than sent by themselves
 
 
@@ -52,66 +52,42 @@ wire: Wire = Wire()
 
 
 class _Answer(http.client.HTTPResponse):
-    """Notes whether an answer has begun, and takes none whose head breaks off, or is not the last.
+    """Notes whether an answer has begun, and reads its head as `heads.py` says.
 
-    http.client skips 100 alone; RFC 9110 section 15.2 has others, such as 103.
+    http.client takes the end of a connection for the end of a head, and skips 100
+    alone of what comes before an answer.
     """
 
     def begin(self) -> None:
-        fp = self.fp
-        wire.begun = bool(fp.peek(1))
-        self.fp = _Head(fp)  # type: ignore[assignment]  # all of a file that is asked for
-        try:
-            super().begin()
-            while http.client.SWITCHING_PROTOCOLS < self.status < http.client.OK:
-                self.headers = None  # type: ignore[assignment]  # as before the head was read
-                super().begin()
-            self._measure(self.headers.get_all("Content-Length"))
-            self.will_close = self.will_close or self._has_a_rest()
-        finally:
-            self.fp = fp if self.fp else None  # type: ignore[assignment]  # closed by then
+        wire.begun = bool(self.fp.peek(1))
+        head = heads.parsed(self._lines())
+        while head.is_interim:
+            head = heads.parsed(self._lines())
+        self.version, self.status, self.reason, fields = head
+        self.headers = self.msg = http.client.HTTPMessage()
+        for name, value in fields:
+            self.headers.set_raw(name, value)
+        method = getattr(self, "_method", None)  # private to http.client
+        self.chunked, self.length, self.will_close = heads.framing(head, method)
+        self.chunk_left = None  # the first is still to come
 
-    def _has_a_rest(self) -> bool:
-        """Whether more may come that is no answer to the next call (RFC 9110 15.2.2 and 15.3.5).
-
-        After 101 it is no HTTP; a 204 ends with its head, but this one announces a body.
-        """
-        announced = self.chunked or self.headers.get("Content-Length", "0") != "0"
-        empty = self.status == http.client.NO_CONTENT
-        return self.status == http.client.SWITCHING_PROTOCOLS or (empty and announced)
-
-    def _measure(self, given: list[str] | None) -> None:
-        """Take no length that is none, or two. Source: RFC 9112 section 6.3.
-
-        http.client reads `1_0` as 10, and waits for the end of the connection
-        where it cannot read a length at all.
-        """
-        if not given:
-            return
-        lengths = {length.strip() for line in given for length in line.split(",")}
-        if len(lengths) > 1 or not all(map(_LENGTH.fullmatch, lengths)):
-            raise http.client.HTTPException(f"Content-Length: {', '.join(given)[:40]}")
-        if self.chunked:  # which counts; but the two are how one answer is passed for another
-            self.will_close = True
-        elif self.length is None:
-            self.length = int(lengths.pop())
-
-
-class _Head:
-    """The lines of a head. http.client takes the end of a connection for the end of them."""
-
-    def __init__(self, fp: Any) -> None:
-        self._readline = fp.readline
-        self._begun = False
-        self.close = fp.close
-
-    def readline(self, most: int) -> bytes:
-        line: bytes = self._readline(most)
-        # Of nothing at all, and of what is no HTTP, http.client says so.
-        self._begun = self._begun or (bool(line) and b"HTTP/".startswith(line[:5]))
-        if self._begun and not line.endswith(b"\n") and len(line) < most:
-            raise http.client.RemoteDisconnected("the connection closed within the headers")
-        return line
+    def _lines(self) -> list[bytes]:
+        """The lines of the next head."""
+        lines: list[bytes] = []
+        while len(lines) <= 1 + _MOST_FIELDS:
+            line: bytes = self.fp.readline(_MOST_OF_A_LINE + 1)
+            if len(line) > _MOST_OF_A_LINE:
+                raise heads.HeadError(f"a header of more than {_MOST_OF_A_LINE} bytes")
+            text = line.removesuffix(b"\n").removesuffix(b"\r")
+            if not lines and not b"HTTP/".startswith(line[:5]):
+                return [text]  # no HTTP: what it is can be told at once
+            if not line.endswith(b"\n"):
+                where = "within the headers" if line or lines else "without an answer"
+                raise http.client.RemoteDisconnected(f"the connection closed {where}")
+            if not text:
+                return lines
+            lines.append(text)
+        raise heads.HeadError(f"more than {_MOST_FIELDS} headers")
 
 
 class _HTTPConnection(urllib3.connection.HTTPConnection):

@@ -1,0 +1,250 @@
+"""Heads of answers: what is read from them, what is refused, and where the body ends."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+from rawllm.heads import Framing, Head, HeadError, framing, parsed
+
+OK = b"HTTP/1.1 200 OK"
+
+
+def said(**fields: str) -> Head:
+    """A head of HTTP/1.1 with these fields, `_` standing for `-`."""
+    return Head(11, 200, "OK", [(name.replace("_", "-"), text) for name, text in fields.items()])
+
+
+# --- lines ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "version", "status", "reason"),
+    [
+        pytest.param(b"HTTP/1.1 200 OK", 11, 200, "OK", id="as most say it"),
+        pytest.param(b"HTTP/1.0 404 Not Found", 10, 404, "Not Found", id="an older version"),
+        pytest.param(b"HTTP/1.9 200 OK", 11, 200, "OK", id="a newer version"),
+        pytest.param(b"HTTP/1.1 200", 11, 200, "", id="no reason"),
+        pytest.param(b"HTTP/1.1 200 ", 11, 200, "", id="a blank for a reason"),
+        pytest.param(b"HTTP/1.1  200 \t OK ", 11, 200, "OK", id="more blanks"),
+        pytest.param(b"HTTP/1.1 200 X\xa0", 11, 200, "X\xa0", id="what Unicode calls a blank"),
+        pytest.param(b"HTTP/1.1 599 \xdcberlast", 11, 599, "\xdcberlast", id="Latin-1"),
+        pytest.param(b"HTTP/1.1 500 a\r\0\nb", 11, 500, "a\r\0\nb", id="an odd reason"),
+        pytest.param(b"HTTP/1.1 999 x", 11, 999, "x", id="a status of its own"),
+    ],
+)
+def test_a_status_line_is_read(line: bytes, version: int, status: int, reason: str) -> None:
+    assert parsed([line]) == Head(version, status, reason, [])
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (b"hello", "hello"),
+        (b"", ""),
+        (b"HTTP/2 200 OK", "HTTP/2 200 OK"),
+        (b"HTTP/1.1 20 OK", "HTTP/1.1 20 OK"),
+        (b"HTTP/1.1 099 OK", "HTTP/1.1 099 OK"),
+        (b"HTTP/1.1 2000 OK", "HTTP/1.1 2000 OK"),
+        (b"HTTP/1.1 200OK", "HTTP/1.1 200OK"),
+        (b" HTTP/1.1 200 OK", " HTTP/1.1 200 OK"),
+        (b"<!doctype html>" + b"\xe9" * 99, "<!doctype html>" + "\xe9" * 25),
+    ],
+)
+def test_what_is_no_status_line_is_refused(line: bytes, shown: str) -> None:
+    with pytest.raises(HeadError) as caught:
+        parsed([line, b"Server: x"])
+    assert str(caught.value) == f"no status line: {shown!r}"
+
+
+@pytest.mark.parametrize(
+    ("lines", "fields"),
+    [
+        pytest.param([b"Server: x"], [("Server", "x")], id="one"),
+        pytest.param([b"A: 1", b"a: 2"], [("A", "1"), ("a", "2")], id="one name twice"),
+        pytest.param([b"A:1"], [("A", "1")], id="without a blank"),
+        pytest.param([b"A: \t b c\t "], [("A", "b c")], id="blanks around"),
+        pytest.param([b"A:"], [("A", "")], id="nothing"),
+        pytest.param([b"A:\xa0X\x85"], [("A", "\xa0X\x85")], id="what only Unicode calls blanks"),
+        pytest.param([b"A:", b" \xa0X"], [("A", "\xa0X")], id="the same, folded"),
+        pytest.param([b"A: b: c"], [("A", "b: c")], id="a colon within"),
+        pytest.param([b"!~: b"], [("!~", "b")], id="odd letters in a name"),
+        pytest.param([b"A: \xe9\xff"], [("A", "\xe9\xff")], id="Latin-1"),
+        pytest.param([b"A: b", b" c", b"\td"], [("A", "b c d")], id="folded"),
+        pytest.param([b"A: b", b" c: d"], [("A", "b c: d")], id="folded, with a colon"),
+        pytest.param([b"A:", b"  b ", b"C: d"], [("A", "b"), ("C", "d")], id="folded from nothing"),
+        pytest.param([b"A: b", b" "], [("A", "b")], id="folded, of a blank"),
+    ],
+)
+def test_fields_are_read(lines: list[bytes], fields: list[tuple[str, str]]) -> None:
+    assert parsed([OK, *lines]).fields == fields
+
+
+LONG = b"x" * 30 + b"\xe9" * 30
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b"no colon", "no header: 'no colon'"),
+        (b": nameless", "no header: ': nameless'"),
+        (b"A B: c", "no header: 'A B: c'"),
+        (b"A : c", "no header: 'A : c'"),
+        (b"\x7f: c", "no header: '\\x7f: c'"),
+        (b"\xe9: c", "no header: '\xe9: c'"),
+        (b" A: c", "no header: ' A: c'"),
+        (LONG, f"no header: {'x' * 30 + 10 * 'é'!r}"),
+        (b"A: b\rB: c", "a header with a control character: 'A: b\\rB: c'"),
+        (b"A: b\0", "a header with a control character: 'A: b\\x00'"),
+        (LONG + b"\0", f"a header with a control character: {'x' * 30 + 10 * 'é'!r}"),
+    ],
+)
+def test_what_is_no_field_is_refused(line: bytes, why: str) -> None:
+    with pytest.raises(HeadError) as caught:
+        parsed([OK, line, b"Content-Length: 5"])
+    assert str(caught.value) == why
+
+
+@pytest.mark.parametrize(
+    ("status", "interim"), [(100, True), (101, False), (102, True), (199, True), (200, False)]
+)
+def test_an_interim_head_is_followed_by_another(status: int, interim: bool) -> None:
+    assert parsed([b"HTTP/1.1 %d" % status]).is_interim is interim
+
+
+def test_a_long_head_takes_no_longer_than_its_length() -> None:
+    blanks = b"A: " + b" " * 65_000 + b"b" + b" " * 500
+    begin = time.process_time()
+    for _ in range(20):
+        parsed([OK + blanks.removeprefix(b"A:"), *[blanks] * 10, *[b" " + blanks] * 10])
+    assert time.process_time() - begin < 2
+
+
+# --- the body that follows --------------------------------------------------
+
+NONE_LEFT = Framing(chunked=False, length=0, last=False)
+
+
+@pytest.mark.parametrize("given", ["5", "05", "5, 5", " 5 ,5", "5,5"])
+def test_a_length_is_where_a_body_ends(given: str) -> None:
+    assert framing(said(content_length=given), "POST") == Framing(False, 5, False)
+
+
+def test_a_length_may_be_said_twice() -> None:
+    head = Head(11, 200, "OK", [("Content-Length", "5"), ("CONTENT-LENGTH", "5")])
+    assert framing(head, "POST") == Framing(False, 5, False)
+
+
+def test_a_length_may_be_of_eighteen_digits() -> None:
+    assert framing(said(content_length="9" * 18), "POST").length == 10**18 - 1
+
+
+@pytest.mark.parametrize(
+    "given", ["-5", "+5", "abc", "1_0", "5.0", "5, 6", "5,", ",", "", "9" * 19, "\u00b2", "0x5"]
+)
+def test_a_length_that_is_none_is_refused(given: str) -> None:
+    with pytest.raises(HeadError, match=f"^Content-Length: {re.escape(given)}$"):
+        framing(said(content_length=given), "POST")
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "shown"),
+    [
+        ("Content-Length", ["5", "6"], "Content-Length: 5, 6"),
+        ("Content-Length", ["x" * 38, "yz"], f"Content-Length: {'x' * 38}, "),
+        ("Transfer-Encoding", ["gzip", "chunked"], "Transfer-Encoding: gzip, chunked"),
+        ("Transfer-Encoding", ["x" * 38, "yz"], f"Transfer-Encoding: {'x' * 38}, "),
+    ],
+)
+def test_what_is_refused_is_shown_shortly(name: str, given: list[str], shown: str) -> None:
+    with pytest.raises(HeadError) as caught:
+        framing(Head(11, 200, "OK", [(name, text) for text in given]), "POST")
+    assert str(caught.value) == shown
+
+
+@pytest.mark.parametrize("given", ["chunked", "Chunked", " chunked ", "chunked, chunked"])
+def test_a_body_of_chunks_ends_with_the_last(given: str) -> None:
+    assert framing(said(transfer_encoding=given), "POST") == Framing(True, None, False)
+
+
+def test_a_length_beside_chunks_does_not_count_and_is_the_last() -> None:
+    head = said(transfer_encoding="chunked", content_length="5")
+    assert framing(head, "POST") == Framing(True, None, True)
+
+
+@pytest.mark.parametrize("given", ["gzip", "gzip, chunked", "chunked, gzip", "chunked;q=1"])
+def test_a_body_that_is_coded_otherwise_is_refused(given: str) -> None:
+    with pytest.raises(HeadError, match=f"^Transfer-Encoding: {re.escape(given)}$"):
+        framing(said(transfer_encoding=given), "POST")
+
+
+@pytest.mark.parametrize("given", ["identity", "", "Identity, identity"])
+def test_a_body_that_is_not_coded_has_its_length(given: str) -> None:
+    head = said(transfer_encoding=given, content_length="5")
+    assert framing(head, "POST") == Framing(False, 5, False)
+
+
+def test_a_body_without_a_length_ends_with_its_connection() -> None:
+    assert framing(said(), "POST") == Framing(False, None, True)
+
+
+@pytest.mark.parametrize(
+    ("version", "wish", "last"),
+    [
+        (11, "", False),
+        (11, "keep-alive", False),
+        (11, "Close", True),
+        (11, "x, close", True),
+        (11, "closed", False),
+        (10, "", True),
+        (10, "close", True),
+        (10, "x , Keep-Alive", False),
+    ],
+)
+def test_a_connection_is_kept_as_its_server_says(version: int, wish: str, last: bool) -> None:
+    for name, text, framed in (
+        ("Content-Length", "5", Framing(False, 5, last)),
+        ("Transfer-Encoding", "chunked", Framing(True, None, last)),
+    ):
+        head = Head(version, 200, "OK", [(name, text), ("CONNECTION", wish)])
+        assert framing(head, "POST") == framed
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "fields", "framed"),
+    [
+        pytest.param(200, "HEAD", {}, NONE_LEFT, id="HEAD"),
+        pytest.param(200, "HEAD", {"content_length": "5"}, NONE_LEFT, id="HEAD with a length"),
+        pytest.param(
+            200, "HEAD", {"transfer_encoding": "chunked"}, NONE_LEFT, id="HEAD with chunks"
+        ),
+        pytest.param(
+            200, "HEAD", {"connection": "close"}, Framing(False, 0, True), id="HEAD, closing"
+        ),
+        pytest.param(304, "GET", {"content_length": "5"}, NONE_LEFT, id="304"),
+        pytest.param(304, "GET", {"connection": "close"}, Framing(False, 0, True), id="304, last"),
+        pytest.param(204, "POST", {}, NONE_LEFT, id="204"),
+        pytest.param(204, "POST", {"content_length": "0"}, NONE_LEFT, id="204 with no length"),
+        pytest.param(204, "POST", {"connection": "close"}, Framing(False, 0, True), id="204, last"),
+        pytest.param(
+            204, "POST", {"content_length": "5"}, Framing(False, 0, True), id="204 with a body"
+        ),
+        pytest.param(
+            204,
+            "POST",
+            {"transfer_encoding": "chunked"},
+            Framing(False, 0, True),
+            id="204 with chunks",
+        ),
+        pytest.param(101, "POST", {}, Framing(False, 0, True), id="101"),
+        pytest.param(
+            101, "POST", {"connection": "upgrade"}, Framing(False, 0, True), id="101 with a wish"
+        ),
+    ],
+)
+def test_some_answers_have_no_body(
+    status: int, method: str, fields: dict[str, str], framed: Framing
+) -> None:
+    assert framing(said(**fields)._replace(status=status), method) == framed
