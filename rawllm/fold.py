@@ -35,6 +35,7 @@ class Fold:
     def __init__(self, whole: type[ChatCompletion] | type[Completion]) -> None:
         self._whole = whole
         self._head: dict[str, Any] = {}
+        self._settled: set[str] = set()  # names of `_SAID_ONCE` that have been
         self._choices: dict[int, _Choice] = {}
         #: The choice that ended with a finish_reason of "error".
         self.failed: Object | None = None
@@ -45,19 +46,23 @@ class Fold:
     def add(self, chunk: Object, event_bytes: int = 0) -> None:
         """Take one chunk, whose event was `event_bytes` long."""
         text, more, known = 0, False, len(self._choices) or 1
-        head = self._head
+        head, settled = self._head, self._settled
         for name, value in chunk.items():
+            if name in settled:
+                continue
             if name == "choices":
                 for place, choice in enumerate(value if isinstance(value, list) else ()):
                     if isinstance(choice, Object):
                         size, other = self._choice(choice, place).add(choice)
                         text += size
                         more = more or other
-            elif value is not None and not (name in _SAID_ONCE and head.get(name)):
+            elif value is not None:
                 more = more or not (name in head or name in self._whole._fields)
                 # Usage is the last one (vLLM's continuous counts grow), and so is
                 # any field of a server's own (llama-server's `timings`).
                 head[name] = value
+                if value and name in _SAID_ONCE:
+                    settled.add(name)
         self._last = chunk
         if more or len(self._choices) > known:
             text = max(text, event_bytes)
