@@ -140,14 +140,8 @@ class _Arguments:
         self._text.write(value)
 
     @property
-    def text(self) -> str:
-        return self._text.getvalue()
-
-    @property
     def value(self) -> str:
-        # quirk(llama-server): parses the arguments that are sent back, and
-        # answers 500 to the empty text of a call without any.
-        return self.text or "{}"
+        return self._text.getvalue()
 
     def are_whole(self) -> bool:
         """Whether the text is a whole JSON object. Each character is looked at once."""
@@ -210,8 +204,6 @@ class _Call(_Nested):
         fields.pop("index", None)  # a whole answer has none: the order says it
         if "function" in fields:
             fields = {"type": "function", **fields}
-            if isinstance(fields["function"], Object):
-                fields["function"].setdefault("arguments", "{}")
         return Object(fields)
 
     def is_over(self, piece: Object, *, again: bool) -> bool:
@@ -232,7 +224,7 @@ class _Call(_Nested):
             # quirk(gemini): several calls share index 0, told apart by their ids.
             # quirk(llama-server): an id or a name may grow until arguments come.
             grown = all(new.startswith(old) for old, new in told)
-            return (again and not same) or bool(arguments.text) or not grown
+            return (again and not same) or bool(arguments.value) or not grown
         if same or not name:
             return False
         # quirk(ollama): older ones send whole calls, all of them without id and index.
@@ -279,6 +271,18 @@ class _Calls:
     def value(self) -> list[Any] | None:
         calls = sorted(self._calls, key=lambda call: call.place)
         return [call.value for call in calls] + self._odd or None
+
+
+def fill(said: dict[str, Any]) -> None:
+    """Give the calls of a message that has ended arguments, where none came.
+
+    # quirk(llama-server): parses what is sent back to it, and answers 500 to the empty text.
+    """
+    listed = said.get("tool_calls") or []
+    called = [call.get("function") for call in listed if isinstance(call, Object)]
+    for function in (*called, said.get("function_call")):
+        if isinstance(function, Object) and not function.get("arguments"):
+            function["arguments"] = "{}"
 
 
 CHOICE: dict[str, Callable[[], Any]] = {

@@ -81,8 +81,6 @@ _TIMEOUTS = (*_LIMITS, "connect timeout", "timeout")
 
 _HINTS = {
     "connect timeout": "unreachable",
-    "first_token_timeout": "deadline",
-    "idle_timeout": "deadline",
     "handshake": "plain",
     "protocol": "not the protocol",
     "proxy left": "proxy",

@@ -20,7 +20,7 @@ servers named at each quirk.
 from typing import Any, Literal
 
 from rawllm.answers import ChatCompletion, Completion, Delta
-from rawllm.deltas import CHOICE, MESSAGE, Fields, is_finish
+from rawllm.deltas import CHOICE, MESSAGE, Fields, fill, is_finish
 from rawllm.objects import Object
 
 Verdict = Literal["whole", "cut"]
@@ -90,9 +90,17 @@ class Fold:
 
     @property
     def completion(self) -> Any:
-        """The answer so far, of the class `whole`."""
+        """The answer, of the class `whole`, that can be sent back as a message."""
+        return self._answer(over=True)
+
+    @property
+    def partial(self) -> Any:
+        """The answer so far. The arguments of a call may still be to come."""
+        return self._answer(over=False)
+
+    def _answer(self, *, over: bool) -> Any:
         chat = self._whole is ChatCompletion
-        whole = [choice.value(key, chat=chat) for key, choice in sorted(self._choices.items())]
+        whole = [c.value(key, chat=chat, over=over) for key, c in sorted(self._choices.items())]
         kind = {"object": "chat.completion" if chat else "text_completion"}
         return self._whole.declare(Object(self._head | kind | {"choices": whole}))
 
@@ -163,9 +171,11 @@ class _Choice:
     def finished(self) -> bool:
         return is_finish(self._fields.get("finish_reason"))
 
-    def value(self, index: int, *, chat: bool) -> Object:
+    def value(self, index: int, *, chat: bool, over: bool) -> Object:
         fields = {"index": index, "finish_reason": None} | self._fields.values()
         said = self._message.values()
+        if over:
+            fill(said)
         if not chat:
             return Object({"text": ""} | fields | ({"message": Object(said)} if said else {}))
         # "" and not null where no content came: mlx-lm and llama-cpp-python

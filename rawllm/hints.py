@@ -76,6 +76,12 @@ HINTS: dict[tuple[str, str | None], str] = {
     ("unreachable", None): "is {place} the right address, and does the network let you through?",
     ("timeout", None): "raise timeout=, or use stream=True, which sends something sooner",
     ("deadline", None): "raise deadline=, or ask for less with max_tokens=",
+    ("first_token_timeout", None): "raise first_token_timeout=, or shorten the prompt: the model "
+    "reads all of it first",
+    (
+        "idle_timeout",
+        None,
+    ): "raise idle_timeout= if the server is slow; if it is stuck, its own log may say why",
     ("dropped", None): "the server closed the connection; its own log may say why",
     ("closed", None): "it was closed, or had failed, before its end",
     # There was an answer, but not one of the protocol's.

@@ -287,12 +287,10 @@ class Stream(Generic[Chunk]):
     # --- what went wrong ----------------------------------------------------
 
     def _failure(self, text: str) -> errors.StreamAPIError:
-        return failures.in_stream(
-            self._reply.call, self.response, text.strip(), self._fold.completion
-        )
+        return failures.in_stream(self._reply.call, self.response, text.strip(), self._fold.partial)
 
     def _incomplete(self, why: str) -> errors.IncompleteStreamError:
-        return failures.incomplete(self._reply.call, why, self._fold.completion)
+        return failures.incomplete(self._reply.call, why, self._fold.partial)
 
     def _wrong(self, what: str, data: str = "") -> errors.StreamError:
         call = self._reply.call
@@ -300,7 +298,7 @@ class Stream(Generic[Chunk]):
         if data:
             data = call.secret.hidden_in(data[: envelopes.MOST])
             message += f": {failures.legible(data[:200])}\n{call.hint('not the protocol')}"
-        return errors.StreamError(message, partial=self._fold.completion)
+        return errors.StreamError(message, partial=self._fold.partial)
 
 
 class ChatStream(Stream[ChatCompletionChunk]):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rawllm.deltas import CHOICE, MESSAGE, Fields, is_finish
+from rawllm.deltas import CHOICE, MESSAGE, Fields, fill, is_finish
 from rawllm.objects import Object, parse
 
 
@@ -722,7 +722,40 @@ CALLS = [
 def test_calls_come_whole_out_of_their_pieces(
     deltas: list[Any], calls: list[dict[str, Any]] | None
 ) -> None:
-    assert fold(MESSAGE, "tool_calls", deltas) == calls
+    said = {"tool_calls": fold(MESSAGE, "tool_calls", deltas)}
+    fill(said)
+    assert said["tool_calls"] == calls
+
+
+@pytest.mark.parametrize(
+    ("said", "filled"),
+    [
+        pytest.param({}, {}, id="nothing"),
+        pytest.param({"tool_calls": None}, {"tool_calls": None}, id="no calls"),
+        pytest.param(
+            {"tool_calls": [piece(name="f"), piece("", name="g"), piece(A, name="h")]},
+            {"tool_calls": [piece("{}", name="f"), piece("{}", name="g"), piece(A, name="h")]},
+            id="calls",
+        ),
+        pytest.param(
+            {"tool_calls": ["f", {"function": "f"}, {"custom": {"name": "f"}}]},
+            {"tool_calls": ["f", {"function": "f"}, {"custom": {"name": "f"}}]},
+            id="what has no arguments",
+        ),
+        pytest.param(
+            {"function_call": {"name": "f"}},
+            {"function_call": {"name": "f", "arguments": "{}"}},
+            id="function_call",
+        ),
+        pytest.param({"function_call": "f"}, {"function_call": "f"}, id="no function_call"),
+    ],
+)
+def test_a_call_of_a_message_that_has_ended_has_arguments(
+    said: dict[str, Any], filled: dict[str, Any]
+) -> None:
+    said = parse(json.dumps(said))
+    fill(said)
+    assert said == filled
 
 
 def test_a_folded_call_has_objects_all_the_way_down() -> None:
@@ -737,7 +770,8 @@ def test_calls_so_far_may_be_looked_at_at_any_time() -> None:
     for delta in (piece(name="f", index=0), piece("{", index=0), piece("}", index=0)):
         fields.add("tool_calls", parse(json.dumps([delta])))
         seen.append(fields.get("tool_calls"))
-    assert seen == [[call("f")], [call("f", "{")], [call("f")]]
+    begun = {"type": "function", "function": {"name": "f"}}
+    assert seen == [[begun], [call("f", "{")], [call("f", "{}")]]
 
 
 #: Arguments in pieces, all with the name and without an id: where the next call begins.

@@ -283,6 +283,14 @@ def test_the_folded_message_can_be_sent_back(deltas: list[Any], words: Json) -> 
     assert "null" not in json.dumps(folded)
 
 
+def test_what_has_come_so_far_has_no_arguments_that_have_not() -> None:
+    fold = chat(chunk({"tool_calls": [{"index": 0, "id": "1", "function": {"name": "f"}}]}))
+    begun = {"id": "1", "type": "function", "function": {"name": "f"}}
+    assert fold.partial.choices[0].message.tool_calls == [begun]
+    assert fold.completion.choices[0].message.tool_calls == [CALL]
+    assert type(fold.partial) is type(fold.completion) is ChatCompletion
+
+
 # --- legacy -----------------------------------------------------------------
 
 

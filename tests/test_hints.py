@@ -55,6 +55,8 @@ SENTENCES: dict[str, tuple[str, str | None, str]] = {
     "any: unreachable": ("unreachable", None, "is localhost:1 the right address"),
     "any: timeout": ("timeout", None, "timeout="),
     "any: deadline": ("deadline", None, "deadline="),
+    "any: no first token": ("first_token_timeout", None, "first_token_timeout="),
+    "any: no more chunks": ("idle_timeout", None, "idle_timeout="),
     "any: dropped": ("dropped", None, "its own log"),
     "any: closed": ("closed", None, "closed"),
     "any: another protocol": ("not the protocol", None, "is http://localhost:1 the address"),

@@ -344,6 +344,15 @@ def test_a_cut_answer_is_an_error_that_holds_it(options: dict[str, Any], script:
         assert f"POST {server.url}/chat/completions" in caught.value.message
 
 
+def test_a_cut_call_has_no_arguments_that_did_not_come() -> None:
+    call = {"index": 0, "id": "1", "function": {"name": "f", "arguments": ""}}
+    with serve(sent(piece(tool_calls=[call]), end=End.FIN)) as server:
+        with pytest.raises(rawllm.IncompleteStreamError) as caught:
+            list(open_stream(server))
+    (begun,) = caught.value.partial.choices[0].message.tool_calls
+    assert begun.function == {"name": "f", "arguments": ""}
+
+
 def test_a_cut_legacy_stream_may_hold_anything() -> None:
     odd = {"choices": [{"index": 0, "text": "a", "message": "hi"}, {"index": 1, "text": 7}]}
     with serve(sent(odd, end=End.FIN)) as server, rawllm.Client(server.url) as client:

@@ -75,17 +75,9 @@ def pieces(choice: dict[str, Any], said: dict[str, Any]) -> Iterator[tuple[str, 
 def kept(completion: Any) -> Words:
     """The same of an answer."""
     return {
-        choice["index"]: begun(dict(pieces(choice, choice.get("message") or {})))
+        choice["index"]: dict(pieces(choice, choice.get("message") or {}))
         for choice in completion["choices"]
     }
-
-
-def begun(fields: dict[str, str]) -> dict[str, str]:
-    """All but the arguments `{}`, which an answer also has where none came."""
-    return {name: text for name, text in fields.items() if (name[-9:], text) != _NONE}
-
-
-_NONE = ("arguments", "{}")
 
 
 class Told(NamedTuple):
@@ -111,13 +103,7 @@ def told(recording: Recording) -> Told:
         if data.startswith("{"):
             last = last.plus(json.loads(data))
         marks.append(last._replace(done=last.done or data == "[DONE]"))
-    return Told(
-        ends,
-        [
-            mark._replace(words={index: begun(fields) for index, fields in mark.words.items()})
-            for mark in marks
-        ],
-    )
+    return Told(ends, marks)
 
 
 # --- chunks of any values ---------------------------------------------------
@@ -166,8 +152,8 @@ class Tally:
         """Of each choice why it has finished, `None` where it has not."""
         return [kept.get("finish_reason") for kept in self._choices.values()]
 
-    def check(self, whole: Any) -> None:
-        """Fail unless `whole` says just this."""
+    def check(self, whole: Any, *, over: bool = True) -> None:
+        """Fail unless `whole` says just this, and of calls that are `over` also `{}`."""
         assert [choice["index"] for choice in whole["choices"]] == sorted(self._choices)
         for choice in whole["choices"]:
             index, kept, said = choice["index"], self._choices[choice["index"]], said_by(choice)
@@ -177,7 +163,7 @@ class Tally:
             reason = choice["finish_reason"]
             assert (reason if is_reason(reason) else None) == kept.get("finish_reason")
             if (index, "arguments") not in self._odd:
-                same_arguments(list(arguments(said)), kept.get("arguments", ""))
+                same_arguments(list(arguments(said)), kept.get("arguments", ""), over=over)
 
     def check_start(self, whole: Any) -> None:
         """Fail unless `whole` begins with these texts: one more chunk may have come."""
@@ -212,14 +198,15 @@ def arguments(said: dict[str, Any]) -> Iterator[Any]:
             yield function["arguments"]
 
 
-def same_arguments(found: list[str], told: str) -> None:
+def same_arguments(found: list[str], told: str, *, over: bool) -> None:
     """To which call a piece belongs is not told here, but none is lost, and none invented."""
+    none = "{}" if over else ""
     if len(found) == 1:
-        assert joined(found[0]) == joined(told or "{}")
+        assert joined(found[0]) == joined(told or none)
         return
     lost, more = Counter(told), Counter("".join(found))
     assert not lost - more
-    assert not more - lost - Counter("{}" * len(found))
+    assert not more - lost - Counter(none * len(found))
 
 
 def joined(text: str) -> str:

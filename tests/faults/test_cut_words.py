@@ -86,3 +86,6 @@ def test_arguments_of_several_calls_are_neither_lost_nor_invented() -> None:
     for wrong in (whole('{"a":}', "{}"), whole('{"a":1}', '{"b":1}')):
         with pytest.raises(AssertionError):
             said.check(wrong)
+    with pytest.raises(AssertionError):  # what has begun says what has come, and no more
+        said.check(whole('{"a":1}', "{}"), over=False)
+    said.check(whole('{"a":1}', ""), over=False)

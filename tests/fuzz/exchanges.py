@@ -43,8 +43,8 @@ def _stream(made: rawllm.ChatStream | rawllm.CompletionStream, *, strict: bool =
             fold.add(chunk)
             said.add(chunk)
     except errors.IncompleteStreamError as error:
-        said.check(error.partial)
-        _same(error.partial, fold.completion)
+        said.check(error.partial, over=False)
+        _same(error.partial, fold.partial)
         raise
     except errors.StreamError as error:
         said.check_start(error.partial)  # the chunk that is the error may be in it
@@ -261,4 +261,4 @@ def events(data: bytes) -> None:
     if empty and outcome.error is errors.APIResponseValidationError:
         return  # nothing came that would be a stream
     assert outcome.error is expected, (outcome, expected)
-    said.check(json.loads(outcome.value))
+    said.check(json.loads(outcome.value), over=outcome.error is None)
