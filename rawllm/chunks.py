@@ -76,7 +76,7 @@ class Chunks:
     def _wrong(self, line: bytes) -> ValueError | None:
         """What is wrong with the `line` that is awaited, as far as it has come."""
         if self._awaits is _END and line != b"\r":
-            return ValueError(f"a chunk that is longer than its size: {line[:40]!r}")
+            return ValueError("a chunk that is longer than its size")
         if b"\n" in line:
-            return ValueError(f"a chunk without a size: {line[:40]!r}")
+            return ValueError("a chunk without a size")
         return None

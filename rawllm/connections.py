@@ -23,6 +23,7 @@ from rawllm.deadlines import Watch
 from rawllm.troubles import ProxyLeftError
 
 _MOST_OF_A_LINE, _MOST_FIELDS = 1 << 16, 100  # of a head, in bytes and in number
+_MOST_INTERIM = 100  # of one answer: some servers send one now and then while they work
 _SMALL = 1 << 16  # bytes that are copied rather than sent by themselves
 
 
@@ -59,11 +60,14 @@ class _Answer(http.client.HTTPResponse):
     """
 
     def begin(self) -> None:
-        wire.begun = bool(self.fp.peek(1))
-        head = heads.parsed(self._lines())
-        while head.is_interim:
+        for _ in range(1 + _MOST_INTERIM):
             head = heads.parsed(self._lines())
+            if not head.is_interim:
+                break
+        else:
+            raise heads.HeadError(f"more than {_MOST_INTERIM} answers that are none yet")
         self.version, self.status, self.reason, fields = head
+        self.code = self.status
         self.headers = self.msg = http.client.HTTPMessage()
         for name, value in fields:
             self.headers.set_raw(name, value)
@@ -73,21 +77,30 @@ class _Answer(http.client.HTTPResponse):
 
     def _lines(self) -> list[bytes]:
         """The lines of the next head."""
+        seen = self.fp.peek(1)
+        wire.begun = wire.begun or bool(seen)
+        _check_start(seen)  # at once: a server of another protocol may wait for us to speak
         lines: list[bytes] = []
         while len(lines) <= 1 + _MOST_FIELDS:
             line: bytes = self.fp.readline(_MOST_OF_A_LINE + 1)
+            if not lines:
+                _check_start(line)
             if len(line) > _MOST_OF_A_LINE:
                 raise heads.HeadError(f"a header of more than {_MOST_OF_A_LINE} bytes")
-            text = line.removesuffix(b"\n").removesuffix(b"\r")
-            if not lines and not b"HTTP/".startswith(line[:5]):
-                return [text]  # no HTTP: what it is can be told at once
             if not line.endswith(b"\n"):
                 where = "within the headers" if line or lines else "without an answer"
                 raise http.client.RemoteDisconnected(f"the connection closed {where}")
+            text = line.removesuffix(b"\n").removesuffix(b"\r")
             if not text:
                 return lines
             lines.append(text)
         raise heads.HeadError(f"more than {_MOST_FIELDS} headers")
+
+
+def _check_start(data: bytes) -> None:
+    """Raise for the first bytes of an answer, however few, that are not HTTP's."""
+    if not b"HTTP/".startswith(data[:5]):
+        raise heads.HeadError("no HTTP")
 
 
 class _HTTPConnection(urllib3.connection.HTTPConnection):

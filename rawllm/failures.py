@@ -116,7 +116,8 @@ def no_response(
     if event == "tls":
         hint = next((name for said, name in _TLS if said in plain), event)
     error = kind(f"{words}\n{call.hint(hint)}")
-    error.__cause__ = cause if said == plain else None
+    # What a server said may be long, and hold what is not to be shown.
+    error.__cause__ = cause if said == plain and len(plain) <= _MOST else None
     return error
 
 

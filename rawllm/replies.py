@@ -6,6 +6,7 @@ mean, beyond whether they are JSON.
 
 import contextlib
 import io
+import sys
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -52,13 +53,15 @@ class Reply:
         Raises `APIConnectionError` where the body breaks off, and
         `APITimeoutError` after too long a silence or past a limit.
         """
+        handled = sys.exc_info()[1]
         try:
             data = self._body.read1()
         except (AttributeError, *troubles.TROUBLE) as trouble:
             # An AttributeError: another thread closed the response meanwhile.
             if isinstance(trouble, AttributeError) and not self._closed:
                 raise
-            error = self._broken(troubles.event(trouble), troubles.innermost(trouble))
+            event = troubles.event(trouble, handled)
+            error = self._broken(event, troubles.innermost(trouble, handled))
             raise error from error.__cause__  # which may be none, for what it says
         if not data and (self._closed or self.watch.ended):
             raise self._broken("dropped")

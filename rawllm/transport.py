@@ -7,6 +7,7 @@ reply's.
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
@@ -136,19 +137,20 @@ class Transport:
         secrets = Secrets(sent.headers, sent.url or "", settings["proxies"])
         call = call._replace(secret=secrets)
         wire.start(watch, read)
+        handled = sys.exc_info()[1]
         try:
             response = session.send(prepared, (connect, read))
         except troubles.TROUBLE as trouble:
             if not ours and type(trouble) is ValueError:
                 raise  # of the caller's hook, auth or adapter: of a head nothing raises it
-            event = troubles.event(trouble)
+            event = troubles.event(trouble, handled)
             if isinstance(trouble, PROXY_TROUBLE):
                 event = "proxy"
             elif event in ("timeout", "dropped") and ours and not wire.connected:
                 # A server that speaks plain HTTP does not understand the handshake.
                 event = "handshake"
             event = watch.passed() or event
-            error = failures.no_response(call, event, troubles.innermost(trouble))
+            error = failures.no_response(call, event, troubles.innermost(trouble, handled))
             known = "deadline" if event.endswith("_timeout") else event
             return _Failed(error, retries.Failure(known, wire.reused, wire.begun), {})
         finally:

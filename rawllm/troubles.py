@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import urllib3
 
-#: What urllib3 and http.client raise where a connection fails. A chunk size
-#: that is no number is a ValueError (http.client).
+#: What urllib3 and http.client raise where a connection fails. What is no chunk
+#: and no head is a ValueError.
 TROUBLE = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
 
 
@@ -48,9 +48,12 @@ _KINDS: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
-def event(trouble: BaseException) -> str:
-    """Which event of `retries.RULES` an exception is, by the innermost ones it wraps."""
-    chain = list(_chain(trouble))
+def event(trouble: BaseException, handled: BaseException | None = None) -> str:
+    """Which event of `retries.RULES` an exception is, by the innermost ones it wraps.
+
+    `handled` is what the caller was handling before, of which this one is no part.
+    """
+    chain = list(_chain(trouble, handled))
     if any(
         getattr(link, "reason", None) in _NOT_TLS for link in chain if type(link) is ssl.SSLError
     ):
@@ -62,19 +65,19 @@ def event(trouble: BaseException) -> str:
     return "tls" if type(trouble) is OSError else "protocol"
 
 
-def innermost(trouble: BaseException) -> BaseException:
+def innermost(trouble: BaseException, handled: BaseException | None = None) -> BaseException:
     """The exception that began it. The texts of those around it repeat the whole URL."""
-    chain = list(_chain(trouble))
+    chain = list(_chain(trouble, handled))
     for link in chain:
         # Frames hold what they raised, and their callers: what these drop would stay open.
         link.__traceback__ = None
     return chain[-1]
 
 
-def _chain(trouble: BaseException | None) -> Iterator[BaseException]:
+def _chain(trouble: BaseException | None, handled: BaseException | None) -> Iterator[BaseException]:
     """`trouble` and what it wraps, which each library keeps in another place."""
     for _ in range(10):
-        if trouble is None:
+        if trouble is None or trouble is handled:
             return
         yield trouble
         wrapped = [getattr(trouble, "reason", None), *trouble.args]

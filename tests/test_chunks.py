@@ -108,7 +108,7 @@ NO_NUMBERS = [
 @pytest.mark.parametrize("start", [b"", b"1\r\na\r\n"], ids=["first", "second"])
 def test_a_size_that_is_no_number_is_refused(size: bytes, start: bytes) -> None:
     for pieces in cuts(start + size + b"\r\nHello"):
-        with pytest.raises(ValueError, match=r"^a chunk without a size: b'"):
+        with pytest.raises(ValueError, match=r"^a chunk without a size$"):
             feed(Chunks(), pieces)
 
 
@@ -124,22 +124,8 @@ LONGER = [
 @pytest.mark.parametrize("after", LONGER)
 def test_a_chunk_that_is_longer_than_its_size_is_refused_at_once(after: bytes) -> None:
     for pieces in cuts(b"5\r\n" + after):
-        with pytest.raises(ValueError, match=r"^a chunk that is longer than its size: b'"):
+        with pytest.raises(ValueError, match=r"^a chunk that is longer than its size$"):
             feed(Chunks(), pieces)
-
-
-@pytest.mark.parametrize(
-    ("stream", "words"),
-    [
-        pytest.param(b"x" * 99 + b"\r\n", "a chunk without a size: b'" + "x" * 40, id="size"),
-        pytest.param(
-            b"1\r\n" + b"x" * 99, "a chunk that is longer than its size: b'" + "x" * 40, id="end"
-        ),
-    ],
-)
-def test_what_is_refused_is_shown_but_not_all_of_it(stream: bytes, words: str) -> None:
-    with pytest.raises(ValueError, match=f"^{words}'$"):
-        feed(Chunks(), [stream])
 
 
 def test_what_came_before_a_fault_is_the_bodys_and_nothing_after_it_is() -> None:

@@ -293,6 +293,13 @@ def test_a_head_that_breaks_off_is_no_answer(pools: urllib3.PoolManager, head: s
     assert troubles.event(caught.value) == "dropped"
 
 
+def test_what_is_no_http_is_none_however_it_comes(pools: urllib3.PoolManager) -> None:
+    with serve([b"H", b"ELLO\r\n", End.HOLD]) as server:
+        wire.start(Watch())
+        with pytest.raises(HeadError, match=r"^no HTTP$"):
+            pools.request("GET", server.url, timeout=PATIENCE)
+
+
 def test_a_length_beside_chunks_does_not_count(pools: urllib3.PoolManager) -> None:
     sent = head(transfer_encoding="chunked", content_length="3") + chunk(b"Hello") + LAST_CHUNK
     with serve(sent) as server:
@@ -306,7 +313,7 @@ EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
 
 
 def test_early_hints_are_no_answer(pools: urllib3.PoolManager) -> None:
-    one: Script = [b"HTTP/1.1 100 Continue\r\n\r\n", EARLY, EARLY, answer(b"one")]
+    one: Script = [b"HTTP/1.1 100 Continue\r\n\r\n", EARLY * 99, answer(b"one")]
     with serve(one, answer(b"two")) as server:
         for body in b"one", b"two":
             wire.start(Watch())
@@ -363,9 +370,9 @@ FIELDS = b"A: b\r\n" * 100
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        pytest.param(b"hello\r\n\r\n", "no status line: 'hello'", id="no HTTP"),
-        pytest.param(b"hello", "no status line: 'hello'", id="no HTTP, and no line"),
-        pytest.param(b"\r\nHTTP/1.1 200 OK", "no status line: ''", id="an empty line"),
+        pytest.param(b"hello\r\n\r\n", "no HTTP", id="no HTTP"),
+        pytest.param(b"hello", "no HTTP", id="no HTTP, and no line"),
+        pytest.param(b"\r\nHTTP/1.1 200 OK", "no HTTP", id="an empty line"),
         pytest.param(
             b"HTTP/1.1 200 " + b"O" * 70_000,
             "a header of more than 65536 bytes",
@@ -374,9 +381,12 @@ FIELDS = b"A: b\r\n" * 100
         pytest.param(
             b"HTTP/1.1 200 OK\r\n" + FIELDS + b"C: d\r\n", "more than 100 headers", id="headers"
         ),
+        pytest.param(EARLY * 101, "more than 100 answers that are none yet", id="early hints"),
+        pytest.param(b"HT\n", "no HTTP", id="the beginning of HTTP"),
+        pytest.param(b"HTTP/2 200\r\n\r\n", "no status line: 'HTTP/2 200'", id="another version"),
         pytest.param(
             b"HTTP/1.1 200 OK\r\nContent-Length: 1_0\r\n\r\n",
-            "Content-Length: 1_0",
+            "Content-Length: '1_0'",
             id="no length",
         ),
     ],
@@ -384,11 +394,13 @@ FIELDS = b"A: b\r\n" * 100
 def test_what_cannot_be_read_is_no_answer(
     pools: urllib3.PoolManager, said: bytes, why: str
 ) -> None:
-    with serve([said, End.FIN if said == b"hello" else End.HOLD]) as server:
+    with serve([said, End.HOLD], answer(CHAT)) as server:
         wire.start(Watch())
         with pytest.raises(HeadError) as caught:
             pools.request("GET", server.url, timeout=PATIENCE)
-    assert (str(caught.value), troubles.event(caught.value)) == (why, "protocol")
+        assert (str(caught.value), troubles.event(caught.value)) == (why, "protocol")
+        assert pools.request("GET", server.url).status == 200
+    assert [request.connection for request in server.requests] == [0, 1]
 
 
 def test_a_head_may_have_a_hundred_fields_and_long_ones(pools: urllib3.PoolManager) -> None:

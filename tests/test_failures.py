@@ -129,6 +129,14 @@ def test_tls_that_fails_says_what_to_do_about_it(said: str, advice: str) -> None
     assert advice in hint_of(failures.no_response(call(), "tls", OSError(said)))
 
 
+def test_what_a_server_said_at_length_is_kept_no_longer_than_it_is_shown() -> None:
+    for length, kept in ((1600, True), (1601, False)):
+        cause = OSError("x" * length)
+        error = failures.no_response(call(), "protocol", cause)
+        assert (error.__cause__ is cause) is kept
+        assert len(error.message) < 2048
+
+
 def test_a_handshake_that_takes_too_long_is_a_timeout() -> None:
     assert type(failures.no_response(call(), "handshake", TimeoutError())) is T
 

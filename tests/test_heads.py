@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 
 import pytest
@@ -31,7 +30,7 @@ def said(**fields: str) -> Head:
         pytest.param(b"HTTP/1.1  200 \t OK ", 11, 200, "OK", id="more blanks"),
         pytest.param(b"HTTP/1.1 200 X\xa0", 11, 200, "X\xa0", id="what Unicode calls a blank"),
         pytest.param(b"HTTP/1.1 599 \xdcberlast", 11, 599, "\xdcberlast", id="Latin-1"),
-        pytest.param(b"HTTP/1.1 500 a\r\0\nb", 11, 500, "a\r\0\nb", id="an odd reason"),
+        pytest.param(b"HTTP/1.1 500 a\r\0b\0", 11, 500, "a  b", id="an odd reason"),
         pytest.param(b"HTTP/1.1 999 x", 11, 999, "x", id="a status of its own"),
     ],
 )
@@ -50,7 +49,7 @@ def test_a_status_line_is_read(line: bytes, version: int, status: int, reason: s
         (b"HTTP/1.1 2000 OK", "HTTP/1.1 2000 OK"),
         (b"HTTP/1.1 200OK", "HTTP/1.1 200OK"),
         (b" HTTP/1.1 200 OK", " HTTP/1.1 200 OK"),
-        (b"<!doctype html>" + b"\xe9" * 99, "<!doctype html>" + "\xe9" * 25),
+        (b"<!doctype html>" + b"\xe9" * 9_999, "<!doctype html>" + "\xe9" * 9_999),
     ],
 )
 def test_what_is_no_status_line_is_refused(line: bytes, shown: str) -> None:
@@ -76,29 +75,30 @@ def test_what_is_no_status_line_is_refused(line: bytes, shown: str) -> None:
         pytest.param([b"A: b", b" c: d"], [("A", "b c: d")], id="folded, with a colon"),
         pytest.param([b"A:", b"  b ", b"C: d"], [("A", "b"), ("C", "d")], id="folded from nothing"),
         pytest.param([b"A: b", b" "], [("A", "b")], id="folded, of a blank"),
+        pytest.param([b"A: b\rB: c\0\r"], [("A", "b B: c")], id="control characters"),
+        pytest.param([b": x", b"A: b", b":"], [("A", "b")], id="no name"),
     ],
 )
 def test_fields_are_read(lines: list[bytes], fields: list[tuple[str, str]]) -> None:
     assert parsed([OK, *lines]).fields == fields
 
 
-LONG = b"x" * 30 + b"\xe9" * 30
+LONG = "x" * 300 + "\xe9" * 300
 
 
 @pytest.mark.parametrize(
     ("line", "why"),
     [
         (b"no colon", "no header: 'no colon'"),
-        (b": nameless", "no header: ': nameless'"),
         (b"A B: c", "no header: 'A B: c'"),
         (b"A : c", "no header: 'A : c'"),
         (b"\x7f: c", "no header: '\\x7f: c'"),
         (b"\xe9: c", "no header: '\xe9: c'"),
         (b" A: c", "no header: ' A: c'"),
-        (LONG, f"no header: {'x' * 30 + 10 * 'é'!r}"),
-        (b"A: b\rB: c", "a header with a control character: 'A: b\\rB: c'"),
-        (b"A: b\0", "a header with a control character: 'A: b\\x00'"),
-        (LONG + b"\0", f"a header with a control character: {'x' * 30 + 10 * 'é'!r}"),
+        (LONG.encode("latin-1"), f"no header: '{LONG}'"),
+        (b"A\rB: c", "no header: 'A B: c'"),
+        (b"\0: c", "no header: ' : c'"),
+        (b"\x1b[2J", "no header: '\\x1b[2J'"),
     ],
 )
 def test_what_is_no_field_is_refused(line: bytes, why: str) -> None:
@@ -124,10 +124,10 @@ def test_a_long_head_takes_no_longer_than_its_length() -> None:
 
 # --- the body that follows --------------------------------------------------
 
-NONE_LEFT = Framing(chunked=False, length=0, last=False)
+NONE_LEFT = Framing(chunked=False, length=0, closes=False)
 
 
-@pytest.mark.parametrize("given", ["5", "05", "5, 5", " 5 ,5", "5,5"])
+@pytest.mark.parametrize("given", ["5", "05", "5, 5", " 5 ,\t5"])
 def test_a_length_is_where_a_body_ends(given: str) -> None:
     assert framing(said(content_length=given), "POST") == Framing(False, 5, False)
 
@@ -142,42 +142,51 @@ def test_a_length_may_be_of_eighteen_digits() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["-5", "+5", "abc", "1_0", "5.0", "5, 6", "5,", ",", "", "9" * 19, "\u00b2", "0x5"]
+    "given",
+    [
+        *("-5", "+5", "abc", "1_0", "5.0", "5, 6", "5, 05", "5, ", ", ", "", "9" * 19, "\u00b2"),
+        *("0x5", "5\x85", "\x1c5", "\xa05", "x" * 99 + ", y"),
+    ],
 )
 def test_a_length_that_is_none_is_refused(given: str) -> None:
-    with pytest.raises(HeadError, match=f"^Content-Length: {re.escape(given)}$"):
+    with pytest.raises(HeadError) as caught:
         framing(said(content_length=given), "POST")
+    assert str(caught.value) == f"Content-Length: {given!r}"
+
+
+def test_two_lengths_that_differ_are_none() -> None:
+    head = Head(11, 200, "OK", [("Content-Length", "5"), ("Content-Length", "6")])
+    with pytest.raises(HeadError, match=r"^Content-Length: '5, 6'$"):
+        framing(head, "POST")
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "shown"),
-    [
-        ("Content-Length", ["5", "6"], "Content-Length: 5, 6"),
-        ("Content-Length", ["x" * 38, "yz"], f"Content-Length: {'x' * 38}, "),
-        ("Transfer-Encoding", ["gzip", "chunked"], "Transfer-Encoding: gzip, chunked"),
-        ("Transfer-Encoding", ["x" * 38, "yz"], f"Transfer-Encoding: {'x' * 38}, "),
-    ],
+    "given", ["chunked", "Chunked", " chunked ", "identity, chunked", ",chunked"]
 )
-def test_what_is_refused_is_shown_shortly(name: str, given: list[str], shown: str) -> None:
-    with pytest.raises(HeadError) as caught:
-        framing(Head(11, 200, "OK", [(name, text) for text in given]), "POST")
-    assert str(caught.value) == shown
-
-
-@pytest.mark.parametrize("given", ["chunked", "Chunked", " chunked ", "chunked, chunked"])
 def test_a_body_of_chunks_ends_with_the_last(given: str) -> None:
     assert framing(said(transfer_encoding=given), "POST") == Framing(True, None, False)
 
 
-def test_a_length_beside_chunks_does_not_count_and_is_the_last() -> None:
-    head = said(transfer_encoding="chunked", content_length="5")
-    assert framing(head, "POST") == Framing(True, None, True)
+@pytest.mark.parametrize(
+    ("given", "length"),
+    [("chunked", "5"), ("chunked", "-1"), ("chunked", ""), ("chunked, chunked", None)],
+)
+def test_chunks_that_others_may_read_otherwise_are_the_last(given: str, length: str | None) -> None:
+    more = {} if length is None else {"content_length": length}
+    assert framing(said(transfer_encoding=given, **more), "POST") == Framing(True, None, True)
 
 
-@pytest.mark.parametrize("given", ["gzip", "gzip, chunked", "chunked, gzip", "chunked;q=1"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("gzip", "gzip, chunked", "chunked, gzip", "chunked;q=1", "\x0bchunked", "\xa0chunked"),
+        *("\x1b[2J", "x" * 99),
+    ],
+)
 def test_a_body_that_is_coded_otherwise_is_refused(given: str) -> None:
-    with pytest.raises(HeadError, match=f"^Transfer-Encoding: {re.escape(given)}$"):
+    with pytest.raises(HeadError) as caught:
         framing(said(transfer_encoding=given), "POST")
+    assert str(caught.value) == f"Transfer-Encoding: {given!r}"
 
 
 @pytest.mark.parametrize("given", ["identity", "", "Identity, identity"])
@@ -191,7 +200,7 @@ def test_a_body_without_a_length_ends_with_its_connection() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "wish", "last"),
+    ("version", "wish", "closes"),
     [
         (11, "", False),
         (11, "keep-alive", False),
@@ -201,12 +210,15 @@ def test_a_body_without_a_length_ends_with_its_connection() -> None:
         (10, "", True),
         (10, "close", True),
         (10, "x , Keep-Alive", False),
+        (10, "close, keep-alive", True),
+        (11, "close, keep-alive", True),
+        (11, "\xa0close", False),
     ],
 )
-def test_a_connection_is_kept_as_its_server_says(version: int, wish: str, last: bool) -> None:
+def test_a_connection_is_kept_as_its_server_says(version: int, wish: str, closes: bool) -> None:
     for name, text, framed in (
-        ("Content-Length", "5", Framing(False, 5, last)),
-        ("Transfer-Encoding", "chunked", Framing(True, None, last)),
+        ("Content-Length", "5", Framing(False, 5, closes)),
+        ("Transfer-Encoding", "chunked", Framing(True, None, closes or version == 10)),
     ):
         head = Head(version, 200, "OK", [(name, text), ("CONNECTION", wish)])
         assert framing(head, "POST") == framed
@@ -237,6 +249,19 @@ def test_a_connection_is_kept_as_its_server_says(version: int, wish: str, last: 
             {"transfer_encoding": "chunked"},
             Framing(False, 0, True),
             id="204 with chunks",
+        ),
+        pytest.param(
+            204, "POST", {"content_length": "5, 0"}, Framing(False, 0, True), id="204 with lengths"
+        ),
+        *(
+            pytest.param(status, method, fields, framed, id=f"{status} to {method} with {fields}")
+            for status, method, framed in (
+                (200, "HEAD", NONE_LEFT),
+                (304, "GET", NONE_LEFT),
+                (101, "GET", Framing(False, 0, True)),
+                (204, "POST", Framing(False, 0, True)),
+            )
+            for fields in ({"content_length": "-1"}, {"transfer_encoding": "gzip"})
         ),
         pytest.param(101, "POST", {}, Framing(False, 0, True), id="101"),
         pytest.param(

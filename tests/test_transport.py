@@ -61,6 +61,24 @@ def chat(server: Server, **options: Any) -> str:
 # --- the connection ---------------------------------------------------------
 
 
+@pytest.mark.parametrize("script", [[b"hello\r\n", End.FIN], [head(content_length="9"), End.FIN]])
+@pytest.mark.parametrize("handled", [ConnectionRefusedError(), UnicodeError(), TimeoutError()])
+def test_what_fails_while_the_caller_handles_something_is_named_for_itself(
+    script: Script, handled: Exception
+) -> None:
+    with serve(script) as server:
+        try:
+            raise handled
+        except type(handled):
+            with pytest.raises(
+                rawllm.APIConnectionError, match=r"the answer c|the connection c"
+            ) as caught:
+                chat(server)
+        assert type(caught.value) is rawllm.APIConnectionError
+        assert caught.value.__context__ is handled
+        assert len(server.requests) == 1
+
+
 def test_calls_share_one_connection() -> None:
     with serve(answer(CHAT)) as server, rawllm.Client(server.url) as client:
         for _ in range(3):

@@ -140,6 +140,25 @@ def test_exceptions_that_wrap_each_other_for_ever_end() -> None:
     assert troubles.innermost(one) in (one, two)
 
 
+def test_what_the_caller_was_handling_is_no_part_of_it() -> None:
+    def failed() -> tuple[Exception, str]:
+        try:
+            raise ValueError("no head")
+        except ValueError as error:
+            return error, troubles.event(error, handled)
+
+    try:
+        raise REFUSED
+    except OSError as error:
+        handled = error
+        trouble, event = failed()
+    frames = handled.__traceback__
+    assert trouble.__context__ is handled
+    assert event == "protocol"
+    assert troubles.innermost(trouble, handled) is trouble
+    assert handled.__traceback__ is frames is not None
+
+
 def test_the_exception_that_began_it_keeps_no_frame() -> None:
     inner = ConnectionResetError(104, "reset")
 

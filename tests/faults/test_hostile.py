@@ -65,6 +65,7 @@ def sized(*lengths: object, body: bytes = BODY) -> Script:
 
 
 SIZE = len(BODY)
+FRAMED = b"Content-Length: %d\r\n\r\n" % SIZE + BODY
 UNREADABLE = "the answer cannot be read"
 
 #: What goes wrong before a body is read as JSON or as events: the same for all calls.
@@ -88,9 +89,28 @@ HTTP: dict[str, Row] = {
         SERVER,
     ),
     "HTTP/0.9, no status line": Row([b"hello\r\n", End.FIN], CONNECTION),
+    "a greeting of another protocol, then silence": Row(
+        [b"SSH-2.0-OpenSSH_9.9\r\n", End.HOLD], CONNECTION, said=UNREADABLE
+    ),
+    "a TLS alert, then silence": Row(
+        [b"\x15\x03\x01\x00\x02\x02\x46", End.HOLD], CONNECTION, said=UNREADABLE
+    ),
+    "a line that is no header": Row(
+        [START + b"Warning\r\n" + FRAMED, End.FIN], CONNECTION, said=UNREADABLE
+    ),
+    "a blank before a header's colon": Row(
+        [START + b"A : b\r\n" + FRAMED, End.FIN], CONNECTION, said=UNREADABLE
+    ),
+    "a header without a name": Row([START + b": b\r\n" + FRAMED, End.FIN], ANSWER),
+    "a header that is folded": Row([START + b"A: b\r\n c\r\n" + FRAMED, End.FIN], ANSWER),
+    "control characters in a header": Row(
+        [START + b"A: b\rContent-Length: 5\0\r\n" + FRAMED, End.FIN], ANSWER
+    ),
     "binary garbage": Row([bytes(range(256)) * 256, End.FIN], CONNECTION),
     "HTTP/1.0": Row([head(version="1.0", **JSON) + BODY, End.FIN], ANSWER),
     "100 Continue before the answer": Row(head(100) + answer(BODY), ANSWER),
+    "100 Continue without end": Row(Endless((head(100),)), CONNECTION, said=UNREADABLE),
+    "103 Early Hints without end": Row(Endless((head(103),)), CONNECTION, said=UNREADABLE),
     "101 Switching Protocols": Row(head(101), STATUS),
     "101 Switching Protocols before an answer": Row(head(101) + answer(BODY), STATUS),
     "102 Processing before the answer": Row(head(102) + answer(BODY), ANSWER),
@@ -114,6 +134,28 @@ HTTP: dict[str, Row] = {
     "two Content-Lengths in a line": Row(sized(f"{SIZE}, 5"), CONNECTION, said=UNREADABLE),
     "two Content-Lengths, the same": Row(sized(SIZE, SIZE), ANSWER),
     "two Content-Lengths in a line, the same": Row(sized(f"{SIZE}, {SIZE}"), ANSWER),
+    "Transfer-Encoding: gzip, chunked": Row(
+        [head(**JSON, transfer_encoding="gzip, chunked") + chunk(BODY) + LAST_CHUNK, End.FIN],
+        CONNECTION,
+        said=UNREADABLE,
+    ),
+    "Transfer-Encoding: identity": Row(
+        [head(**JSON, transfer_encoding="identity", content_length=str(SIZE)) + BODY, End.FIN],
+        ANSWER,
+    ),
+    "Transfer-Encoding: chunked, said twice": Row(
+        [head(**JSON, transfer_encoding="chunked, chunked") + chunk(BODY) + LAST_CHUNK, End.FIN],
+        ANSWER,
+    ),
+    "Content-Length: -1 and chunks": Row(
+        [
+            head(**JSON, content_length="-1", transfer_encoding="chunked")
+            + chunk(BODY)
+            + LAST_CHUNK,
+            End.FIN,
+        ],
+        ANSWER,
+    ),
     "Content-Length and chunks": Row(
         [
             head(**JSON, content_length="5", transfer_encoding="chunked")
@@ -203,6 +245,18 @@ NEVER_TWICE: dict[str, bytes] = {
     )
     + chunk(json.dumps(CHAT).encode())
     + LAST_CHUNK,
+    "an answer after chunks of HTTP/1.0": head(
+        version="1.0", **JSON, transfer_encoding="chunked", connection="keep-alive"
+    )
+    + chunk(json.dumps(CHAT).encode())
+    + LAST_CHUNK,
+    "an answer after a connection that is both closed and kept": head(
+        version="1.0",
+        **JSON,
+        content_length=str(len(json.dumps(CHAT))),
+        connection="close, keep-alive",
+    )
+    + json.dumps(CHAT).encode(),
     "an answer after the last chunk": CHUNKED
     + chunk(json.dumps(CHAT).encode())
     + LAST_CHUNK

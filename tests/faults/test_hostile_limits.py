@@ -50,9 +50,7 @@ EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\n\r\n"
 
 SLOW: dict[str, Row] = {
     "silence": Row([End.HOLD], LATE),
-    "100 Continue without end": Row(Endless((b"HTTP/1.1 100 Continue\r\n\r\n",)), LATE),
     "100 Continue now and then": Row(Trickle((b"HTTP/1.1 100 Continue\r\n\r\n",)), LATE),
-    "103 Early Hints without end": Row(Endless((EARLY_HINTS,)), LATE),
     "103 Early Hints now and then": Row(Trickle((EARLY_HINTS,)), LATE),
     "a status line one byte at a time": Row(Trickle((b"HTTP/1.1 200 ", b"O")), LATE),
     "a header one byte at a time": Row(Trickle((START + b"X: ", b"y")), LATE),
@@ -229,12 +227,22 @@ def text_of(letters: str) -> bytes:
     return answer(start + middle + end)
 
 
-#: JSON that is accepted, and how many times its bytes it may take.
-ROOMY: dict[str, tuple[bytes, int]] = {
-    "an answer of text": (text_of(""), 5),
-    "an answer of text with an emoji": (text_of("\N{GRINNING FACE}"), 12),
-    "an answer of `{}` after `{}`": (accepted(b"{}"), 48),
-    'an answer of `{"":{}}` after `{"":{}}`': (accepted(b'{"":{}}'), 54),
+def calls(in_one_event: int) -> Script:
+    """A stream of as many bytes as are accepted, of calls that say next to nothing."""
+    one = b'{"function":{"name":"f","arguments":"{}"}}'
+    listed = b",".join([one] * in_one_event)
+    said = b'data: {"choices":[{"delta":{"tool_calls":[%s]}}]}\n\n' % listed
+    return [SSE, said * (MOST // len(said)), event(piece(finish="stop")) + event("[DONE]"), End.FIN]
+
+
+#: What is accepted, whole or as a stream, and how many times its bytes it may take.
+ROOMY: dict[str, tuple[Script | bytes, str, int]] = {
+    "an answer of text": (text_of(""), "whole", 5),
+    "an answer of text with an emoji": (text_of("\N{GRINNING FACE}"), "whole", 12),
+    "an answer of `{}` after `{}`": (accepted(b"{}"), "whole", 48),
+    'an answer of `{"":{}}` after `{"":{}}`': (accepted(b'{"":{}}'), "whole", 54),
+    "a stream of calls": (calls(1), "streamed", 25),
+    "a stream of one event of calls": (calls(MOST // 45), "streamed", 60),
 }
 
 
@@ -266,12 +274,12 @@ def test_memory_is_bounded(
 @linux
 @rows(ROOMY)
 def test_memory_of_what_is_accepted(
-    fault: str, row: tuple[bytes, int], number: int, note: Note, thorough: bool
+    fault: str, row: tuple[Script | bytes, str, int], number: int, note: Note, thorough: bool
 ) -> None:
     if not thorough and number != 1:
         pytest.skip("a process each: with --thorough")
-    script, times = row
-    grown = peak(script, "accepted")
+    script, kind, times = row
+    grown = peak(script, f"accepted {kind}")
     print(f"{fault}: {(grown + 4 * MIB) / MOST:.1f} times")
     assert grown < times * MOST
     note(f"{fault}: memory", f"under {times} times its bytes at its peak")
