@@ -75,7 +75,7 @@ class _Plain:
             if not data and framing.left:
                 raise ConnectionError(f"{framing.left} more bytes were announced")
             if not data and framing.left is not None:
-                raise ConnectionError from ValueError("the last chunk did not come")
+                raise ConnectionError("the last chunk did not come")
             body = framing.feed(data)
         if framing.over:
             self._give_back()

@@ -23,6 +23,10 @@ _END = re.compile(rb"\r?\n")  # of a chunk
 _TRAILER = re.compile(rb"[^\n]*\n")
 
 
+class ChunkError(ValueError):
+    """What came is no chunk."""
+
+
 class Chunks:
     """One body under way."""
 
@@ -30,7 +34,7 @@ class Chunks:
         #: Whether the last chunk and the trailers have come.
         self.over: bool = False
         #: Why what came next is no chunk, if it is none: then nothing more is told apart.
-        self.fault: ValueError | None = None
+        self.fault: ChunkError | None = None
         #: What came after the end, which is no part of the body.
         self.rest: bytes = b""
         #: Bytes of this chunk that are to come.
@@ -68,15 +72,15 @@ class Chunks:
                     self._trailers += len(line[0])
                     self.over = line[0] in (b"\r\n", b"\n")
         if self._trailers + len(self._line) > _MOST and not self.fault:
-            self.fault = ValueError("a line of a chunked body without an end")
+            self.fault = ChunkError("a line of a chunked body without an end")
         if self.over:
             self.rest += data[at:]
         return b"".join(body)
 
-    def _wrong(self, line: bytes) -> ValueError | None:
+    def _wrong(self, line: bytes) -> ChunkError | None:
         """What is wrong with the `line` that is awaited, as far as it has come."""
         if self._awaits is _END and line != b"\r":
-            return ValueError("a chunk that is longer than its size")
+            return ChunkError("a chunk that is longer than its size")
         if b"\n" in line:
-            return ValueError("a chunk without a size")
+            return ChunkError("a chunk without a size")
         return None

@@ -23,7 +23,7 @@ from rawllm.deadlines import Watch
 from rawllm.troubles import ProxyLeftError
 
 _MOST_OF_A_LINE, _MOST_FIELDS = 1 << 16, 100  # of a head, in bytes and in number
-_MOST_INTERIM = 100  # of one answer: some servers send one now and then while they work
+_MOST_INTERIM = 10_000  # before one answer; some servers send one a second while they work
 _SMALL = 1 << 16  # bytes that are copied rather than sent by themselves
 
 
@@ -65,7 +65,7 @@ class _Answer(http.client.HTTPResponse):
             if not head.is_interim:
                 break
         else:
-            raise heads.HeadError(f"more than {_MOST_INTERIM} answers that are none yet")
+            raise heads.HeadError(f"more than {_MOST_INTERIM} interim answers (1xx)")
         self.version, self.status, self.reason, fields = head
         self.code = self.status
         self.headers = self.msg = http.client.HTTPMessage()
@@ -79,12 +79,12 @@ class _Answer(http.client.HTTPResponse):
         """The lines of the next head."""
         seen = self.fp.peek(1)
         wire.begun = wire.begun or bool(seen)
-        _check_start(seen)  # at once: a server of another protocol may wait for us to speak
+        heads.check_start(seen)  # at once: a server of another protocol may wait for us to speak
         lines: list[bytes] = []
         while len(lines) <= 1 + _MOST_FIELDS:
             line: bytes = self.fp.readline(_MOST_OF_A_LINE + 1)
             if not lines:
-                _check_start(line)
+                heads.check_start(line)
             if len(line) > _MOST_OF_A_LINE:
                 raise heads.HeadError(f"a header of more than {_MOST_OF_A_LINE} bytes")
             if not line.endswith(b"\n"):
@@ -95,12 +95,6 @@ class _Answer(http.client.HTTPResponse):
                 return lines
             lines.append(text)
         raise heads.HeadError(f"more than {_MOST_FIELDS} headers")
-
-
-def _check_start(data: bytes) -> None:
-    """Raise for the first bytes of an answer, however few, that are not HTTP's."""
-    if not b"HTTP/".startswith(data[:5]):
-        raise heads.HeadError("no HTTP")
 
 
 class _HTTPConnection(urllib3.connection.HTTPConnection):
@@ -218,6 +212,8 @@ class _HTTPSConnection(_HTTPConnection, urllib3.connection.HTTPSConnection):
             super()._tunnel()
         except ConnectionError as error:
             raise ProxyLeftError("it left", error) from error
+        except http.client.HTTPException as error:
+            raise urllib3.exceptions.ProxyError("it answered strangely", error) from error
         if self.watch is not None and self.watch.ended:
             # http.client takes the end of a proxy's answer for the end of its headers.
             raise TimeoutError("the proxy did not answer in time")

@@ -273,16 +273,13 @@ class _Calls:
         return [call.value for call in calls] + self._odd or None
 
 
-def fill(said: dict[str, Any]) -> None:
-    """Give the calls of a message that has ended arguments, where none came.
-
-    # quirk(llama-server): parses what is sent back to it, and answers 500 to the empty text.
-    """
+def fill(said: dict[str, Any], none: str) -> None:
+    """Give the calls of a message the arguments `none`, where none have come."""
     listed = said.get("tool_calls") or []
     called = [call.get("function") for call in listed if isinstance(call, Object)]
     for function in (*called, said.get("function_call")):
         if isinstance(function, Object) and not function.get("arguments"):
-            function["arguments"] = "{}"
+            function["arguments"] = none
 
 
 CHOICE: dict[str, Callable[[], Any]] = {

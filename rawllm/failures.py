@@ -86,16 +86,19 @@ _HINTS = {
     "proxy left": "proxy",
 }
 
-#: What OpenSSL says where the certificate's authority is not what is wrong, and its hint.
-_TLS = (
-    ("has expired", "dates"),
-    ("not yet valid", "dates"),
-    ("mismatch", "name"),
-    ("CERTIFICATE_REQUIRED", "certificate"),
-    ("ALERT_PROTOCOL_VERSION", "no agreement"),
-    ("UNSUPPORTED_PROTOCOL", "no agreement"),
-    ("HANDSHAKE_FAILURE", "no agreement"),
-)
+#: What tells more than the event does: what is in the words of its cause, and the hint for that.
+_TOLD = {
+    "tls": (
+        ("has expired", "dates"),
+        ("not yet valid", "dates"),
+        ("mismatch", "name"),
+        ("CERTIFICATE_REQUIRED", "certificate"),
+        ("ALERT_PROTOCOL_VERSION", "no agreement"),
+        ("UNSUPPORTED_PROTOCOL", "no agreement"),
+        ("HANDSHAKE_FAILURE", "no agreement"),
+    ),
+    "protocol": (("not HTTP/1 but TLS", "https"),),
+}
 
 
 def no_response(
@@ -108,16 +111,16 @@ def no_response(
     words = f"{call.line}: {_EVENTS[event]}"
     plain = str(cause)
     said = call.secret.hidden_in(plain)
-    # What the reader of a socket sees that we shut down ourselves means nothing,
-    # and neither do int()'s words on a chunk size that did not come.
-    if cause is not None and event not in (*_LIMITS, "closed") and type(cause) is not ValueError:
-        words += f" ({_short(said or type(cause).__name__)})"
-    hint = _HINTS.get(event, event)
-    if event == "tls":
-        hint = next((name for said, name in _TLS if said in plain), event)
-    error = kind(f"{words}\n{call.hint(hint)}")
+    # What the reader of a socket sees that we shut down ourselves means nothing.
+    ours = event in (*_LIMITS, "closed")
+    # Neither do int()'s words on a chunk size, which http.client lets out.
+    if cause is not None and not ours and type(cause) is not ValueError:
+        words += f" ({_short(said.strip() or type(cause).__name__)})"
+    tells = (name for told, name in _TOLD.get(event, ()) if told in plain)
+    error = kind(f"{words}\n{call.hint(next(tells, _HINTS.get(event, event)))}")
     # What a server said may be long, and hold what is not to be shown.
-    error.__cause__ = cause if said == plain and len(plain) <= _MOST else None
+    shown = said == plain and len(plain) <= _MOST and not ours
+    error.__cause__ = cause if shown else None
     return error
 
 
@@ -218,13 +221,19 @@ def _came(partial: Any) -> str:
     """How much of the answer there was, counted in what there was of it."""
     choices = partial["choices"]
     said = [m for c in choices if isinstance(m := c.get("message"), Message)]
-    texts = [*(m.text for m in said), *(str(c.get("text", "")) for c in choices)]
+    text = sum(len(m.text) for m in said) + sum(len(str(c.get("text", ""))) for c in choices)
     thought = sum(len(m.reasoning_text) for m in said)
-    calls = sum(len(listed) for m in said if isinstance(listed := m.get("tool_calls"), list))
-    if not any(texts) and (thought or calls):
-        begun = f"{calls} tool call{'s' * (calls > 1)} had begun"
-        return f"no text but {thought} characters of reasoning had come" if thought else begun
-    return f"{sum(map(len, texts))} characters of text had come" if choices else "nothing had come"
+    lists = [m.get("tool_calls") for m in said]
+    calls = sum(len(listed) for listed in lists if isinstance(listed, list))
+    calls += sum("function_call" in m for m in said)
+    came = []
+    if text or not (thought or calls):
+        came.append(f"{text} characters of text had come" if choices else "nothing had come")
+    elif thought:
+        came.append(f"no text but {thought} characters of reasoning had come")
+    if calls:
+        came.append(f"{calls} tool call{'s' * (calls > 1)} had begun")
+    return ", and ".join(came)
 
 
 def bare(error: BaseException, context: BaseException | None) -> None:

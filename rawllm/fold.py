@@ -27,6 +27,7 @@ Verdict = Literal["whole", "cut"]
 
 _SAID_ONCE = frozenset({"id", "object", "created", "model"})
 _WORDS = ("delta", "message")
+_CUT_SHORT = ("length", "content_filter")  # reasons to finish, but not the model's own
 
 
 class Fold:
@@ -90,17 +91,9 @@ class Fold:
 
     @property
     def completion(self) -> Any:
-        """The answer, of the class `whole`, that can be sent back as a message."""
-        return self._answer(over=True)
-
-    @property
-    def partial(self) -> Any:
-        """The answer so far. The arguments of a call may still be to come."""
-        return self._answer(over=False)
-
-    def _answer(self, *, over: bool) -> Any:
+        """The answer so far, of the class `whole`."""
         chat = self._whole is ChatCompletion
-        whole = [c.value(key, chat=chat, over=over) for key, c in sorted(self._choices.items())]
+        whole = [choice.value(key, chat=chat) for key, choice in sorted(self._choices.items())]
         kind = {"object": "chat.completion" if chat else "text_completion"}
         return self._whole.declare(Object(self._head | kind | {"choices": whole}))
 
@@ -171,11 +164,13 @@ class _Choice:
     def finished(self) -> bool:
         return is_finish(self._fields.get("finish_reason"))
 
-    def value(self, index: int, *, chat: bool, over: bool) -> Object:
+    def value(self, index: int, *, chat: bool) -> Object:
         fields = {"index": index, "finish_reason": None} | self._fields.values()
         said = self._message.values()
-        if over:
-            fill(said)
+        # quirk(llama-server): parses the arguments that are sent back, and answers
+        # 500 to the empty text of a call without any. Of a call that is cut nobody knows.
+        ended = self.finished and fields["finish_reason"] not in _CUT_SHORT
+        fill(said, "{}" if ended else "")
         if not chat:
             return Object({"text": ""} | fields | ({"message": Object(said)} if said else {}))
         # "" and not null where no content came: mlx-lm and llama-cpp-python

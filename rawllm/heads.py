@@ -20,10 +20,6 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-_LATIN = "latin-1"  # what is not ASCII is of no charset: RFC 9110 section 5.5
-_BLANKS = " \t"
-_SWITCHING, _NO_CONTENT, _NOT_MODIFIED = 101, 204, 304
-
 #: Sections 2.3 and 4. Servers send more blanks than one, and no reason.
 _STATUS = re.compile(r"HTTP/1\.([0-9])[ \t]+([1-9][0-9]{2})(?:[ \t]+(.*))?")
 _NAME = re.compile("[!-9;-~]+")  # visible ASCII but the colon: servers use more than section 5 has
@@ -80,7 +76,7 @@ def parsed(lines: Sequence[bytes]) -> Head:
             name, value = fields[-1]
             fields[-1] = (name, f"{value} {text.strip(_BLANKS)}".strip(_BLANKS))
         elif not (colon and not name):  # PHP's: a header without a name says nothing
-            raise HeadError(f"no header: {text!r}")
+            raise HeadError(f"a line that is no header: {text!r}")
     version, code, reason = status.groups("")
     return Head(10 + (version != "0"), int(code), reason.strip(_BLANKS), fields)
 
@@ -105,9 +101,8 @@ def framing(head: Head, method: str | None) -> Framing:
     if head.status == _NOT_MODIFIED or method == "HEAD":  # whose length is another answer's
         return Framing(chunked=False, length=0, closes=closes)
     if codings := [coding for coding in codings if coding.lower() not in ("", "identity")]:
-        if {coding.lower() for coding in codings} != {
-            "chunked"
-        }:  # section 6.1: not asked for, and cannot be read
+        # Section 6.1: no other was asked for, and no other can be read.
+        if not all(coding.lower() == "chunked" for coding in codings):
             raise HeadError(f"Transfer-Encoding: {', '.join(codings)!r}")
         # Where others would see another end, one answer is passed for another.
         doubtful = len(codings) > 1 or bool(lengths) or head.version < 11
@@ -117,6 +112,15 @@ def framing(head: Head, method: str | None) -> Framing:
         raise HeadError(f"Content-Length: {', '.join(lengths)!r}")
     length = int(lengths[0]) if lengths else None
     return Framing(chunked=False, length=length, closes=closes or length is None)
+
+
+def check_start(data: bytes) -> None:
+    """Raise `HeadError` for the first bytes of an answer, however few, that are not HTTP's."""
+    if data.startswith(b"\x15\x03"):  # an alert: RFC 8446 section 5.1
+        raise HeadError("not HTTP/1 but TLS")
+    if not b"HTTP/".startswith(data[:5]):
+        line, end, _ = data.partition(b"\n")  # half a line might show half a key
+        raise HeadError(f"not HTTP/1: {_text(line).strip()!r}" if end else "not HTTP/1")
 
 
 def _text(line: bytes) -> str:

@@ -71,10 +71,14 @@ HINTS: dict[tuple[str, str | None], str] = {
     ("certificate", None): "the server wants a certificate of yours: give its file as cert=",
     ("no agreement", None): "the two found no TLS that both speak: the server's may be too old",
     ("plain", None): "{place} does not speak TLS: try http:// in base_url",
+    ("https", None): "{place} speaks TLS: try https:// in base_url",
     ("proxy", None): "the request went through a proxy: check HTTP_PROXY and HTTPS_PROXY, add "
     "{place} to NO_PROXY, or pass proxies=",
     ("unreachable", None): "is {place} the right address, and does the network let you through?",
-    ("timeout", None): "raise timeout=, or use stream=True, which sends something sooner",
+    (
+        "timeout",
+        None,
+    ): "raise timeout=, the longest silence; with stream=True something comes sooner",
     ("deadline", None): "raise deadline=, or ask for less with max_tokens=",
     ("first_token_timeout", None): "raise first_token_timeout=, or shorten the prompt: the model "
     "reads all of it first",

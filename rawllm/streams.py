@@ -287,10 +287,12 @@ class Stream(Generic[Chunk]):
     # --- what went wrong ----------------------------------------------------
 
     def _failure(self, text: str) -> errors.StreamAPIError:
-        return failures.in_stream(self._reply.call, self.response, text.strip(), self._fold.partial)
+        return failures.in_stream(
+            self._reply.call, self.response, text.strip(), self._fold.completion
+        )
 
     def _incomplete(self, why: str) -> errors.IncompleteStreamError:
-        return failures.incomplete(self._reply.call, why, self._fold.partial)
+        return failures.incomplete(self._reply.call, why, self._fold.completion)
 
     def _wrong(self, what: str, data: str = "") -> errors.StreamError:
         call = self._reply.call
@@ -298,7 +300,7 @@ class Stream(Generic[Chunk]):
         if data:
             data = call.secret.hidden_in(data[: envelopes.MOST])
             message += f": {failures.legible(data[:200])}\n{call.hint('not the protocol')}"
-        return errors.StreamError(message, partial=self._fold.partial)
+        return errors.StreamError(message, partial=self._fold.completion)
 
 
 class ChatStream(Stream[ChatCompletionChunk]):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from rawllm.chunks import Chunks
+from rawllm.chunks import ChunkError, Chunks
 
 MOST = 8192  # bytes of a line of a size, and of all trailers
 
@@ -108,7 +108,7 @@ NO_NUMBERS = [
 @pytest.mark.parametrize("start", [b"", b"1\r\na\r\n"], ids=["first", "second"])
 def test_a_size_that_is_no_number_is_refused(size: bytes, start: bytes) -> None:
     for pieces in cuts(start + size + b"\r\nHello"):
-        with pytest.raises(ValueError, match=r"^a chunk without a size$"):
+        with pytest.raises(ChunkError, match=r"^a chunk without a size$"):
             feed(Chunks(), pieces)
 
 
@@ -124,7 +124,7 @@ LONGER = [
 @pytest.mark.parametrize("after", LONGER)
 def test_a_chunk_that_is_longer_than_its_size_is_refused_at_once(after: bytes) -> None:
     for pieces in cuts(b"5\r\n" + after):
-        with pytest.raises(ValueError, match=r"^a chunk that is longer than its size$"):
+        with pytest.raises(ChunkError, match=r"^a chunk that is longer than its size$"):
             feed(Chunks(), pieces)
 
 

@@ -183,14 +183,19 @@ def nowhere(port: int = 0) -> Iterator[Any]:
             sock.close()
 
 
-def test_a_proxy_that_leaves_at_connect_is_the_proxys_failure() -> None:
-    with serve([End.FIN]) as server:
+@pytest.mark.parametrize(
+    ("said", "event"), [([End.FIN], "proxy left"), ([b"SSH-2.0-x\r\n", End.FIN], "proxy")], ids=str
+)
+def test_a_proxy_that_does_not_answer_connect_is_the_proxys_failure(
+    said: Script, event: str
+) -> None:
+    with serve(said) as server:
         with urllib3.ProxyManager(f"http://127.0.0.1:{server.port}", retries=False) as manager:
             manager.pool_classes_by_scheme = connections.POOLS
             wire.start(None)
             with pytest.raises(U.HTTPError) as caught:
                 manager.request("GET", "https://llm.test/", timeout=PATIENCE)
-    assert troubles.event(caught.value) == "proxy left"
+    assert troubles.event(caught.value) == event
 
 
 def test_no_handshake_begins_once_the_time_is_up(pools: urllib3.PoolManager) -> None:
@@ -296,7 +301,7 @@ def test_a_head_that_breaks_off_is_no_answer(pools: urllib3.PoolManager, head: s
 def test_what_is_no_http_is_none_however_it_comes(pools: urllib3.PoolManager) -> None:
     with serve([b"H", b"ELLO\r\n", End.HOLD]) as server:
         wire.start(Watch())
-        with pytest.raises(HeadError, match=r"^no HTTP$"):
+        with pytest.raises(HeadError, match=r"^not HTTP/1: 'HELLO'$"):
             pools.request("GET", server.url, timeout=PATIENCE)
 
 
@@ -313,7 +318,7 @@ EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
 
 
 def test_early_hints_are_no_answer(pools: urllib3.PoolManager) -> None:
-    one: Script = [b"HTTP/1.1 100 Continue\r\n\r\n", EARLY * 99, answer(b"one")]
+    one: Script = [b"HTTP/1.1 100 Continue\r\n\r\n", EARLY * 9_999, answer(b"one")]
     with serve(one, answer(b"two")) as server:
         for body in b"one", b"two":
             wire.start(Watch())
@@ -370,9 +375,9 @@ FIELDS = b"A: b\r\n" * 100
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        pytest.param(b"hello\r\n\r\n", "no HTTP", id="no HTTP"),
-        pytest.param(b"hello", "no HTTP", id="no HTTP, and no line"),
-        pytest.param(b"\r\nHTTP/1.1 200 OK", "no HTTP", id="an empty line"),
+        pytest.param(b"hello\r\n\r\n", "not HTTP/1: 'hello'", id="no HTTP"),
+        pytest.param(b"hello", "not HTTP/1", id="no HTTP, and no line"),
+        pytest.param(b"\r\nHTTP/1.1 200 OK", "not HTTP/1: ''", id="an empty line"),
         pytest.param(
             b"HTTP/1.1 200 " + b"O" * 70_000,
             "a header of more than 65536 bytes",
@@ -381,8 +386,8 @@ FIELDS = b"A: b\r\n" * 100
         pytest.param(
             b"HTTP/1.1 200 OK\r\n" + FIELDS + b"C: d\r\n", "more than 100 headers", id="headers"
         ),
-        pytest.param(EARLY * 101, "more than 100 answers that are none yet", id="early hints"),
-        pytest.param(b"HT\n", "no HTTP", id="the beginning of HTTP"),
+        pytest.param(EARLY * 10_001, "more than 10000 interim answers (1xx)", id="early hints"),
+        pytest.param(b"HT\n", "not HTTP/1: 'HT'", id="the beginning of HTTP"),
         pytest.param(b"HTTP/2 200\r\n\r\n", "no status line: 'HTTP/2 200'", id="another version"),
         pytest.param(
             b"HTTP/1.1 200 OK\r\nContent-Length: 1_0\r\n\r\n",

@@ -723,7 +723,7 @@ def test_calls_come_whole_out_of_their_pieces(
     deltas: list[Any], calls: list[dict[str, Any]] | None
 ) -> None:
     said = {"tool_calls": fold(MESSAGE, "tool_calls", deltas)}
-    fill(said)
+    fill(said, "{}")
     assert said["tool_calls"] == calls
 
 
@@ -734,7 +734,7 @@ def test_calls_come_whole_out_of_their_pieces(
         pytest.param({"tool_calls": None}, {"tool_calls": None}, id="no calls"),
         pytest.param(
             {"tool_calls": [piece(name="f"), piece("", name="g"), piece(A, name="h")]},
-            {"tool_calls": [piece("{}", name="f"), piece("{}", name="g"), piece(A, name="h")]},
+            {"tool_calls": [piece("x", name="f"), piece("x", name="g"), piece(A, name="h")]},
             id="calls",
         ),
         pytest.param(
@@ -744,17 +744,17 @@ def test_calls_come_whole_out_of_their_pieces(
         ),
         pytest.param(
             {"function_call": {"name": "f"}},
-            {"function_call": {"name": "f", "arguments": "{}"}},
+            {"function_call": {"name": "f", "arguments": "x"}},
             id="function_call",
         ),
         pytest.param({"function_call": "f"}, {"function_call": "f"}, id="no function_call"),
     ],
 )
-def test_a_call_of_a_message_that_has_ended_has_arguments(
+def test_a_call_without_arguments_is_given_some(
     said: dict[str, Any], filled: dict[str, Any]
 ) -> None:
     said = parse(json.dumps(said))
-    fill(said)
+    fill(said, "x")
     assert said == filled
 
 

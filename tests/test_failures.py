@@ -111,6 +111,16 @@ def test_a_call_without_an_answer_says_what_happened_and_what_to_do(
     assert advice in hint_of(error)
 
 
+def test_a_server_that_speaks_tls_alone_is_told_as_such() -> None:
+    error = failures.no_response(call(), "protocol", ValueError("not HTTP/1 but TLS"))
+    assert "localhost:9999 speaks TLS: try https://" in hint_of(error)
+
+
+@pytest.mark.parametrize("event", ["deadline", "first_token_timeout", "idle_timeout", "closed"])
+def test_what_we_ended_ourselves_has_no_cause(event: str) -> None:
+    assert failures.no_response(call(), event, OSError("why")).__cause__ is None
+
+
 @pytest.mark.parametrize(
     ("said", "advice"),
     [
@@ -660,8 +670,13 @@ PARTIAL: dict[str, tuple[list[dict[str, Any]], str]] = {
     "what is no tool call": ([{"message": {"tool_calls": 5}}], "0 characters of text had come"),
     "all of them": (
         [{"message": {"content": "Hello", "reasoning": "Well", "tool_calls": [{}]}}],
-        "5 characters of text had come",
+        "5 characters of text had come, and 1 tool call had begun",
     ),
+    "reasoning and a call": (
+        [{"message": {"content": "", "reasoning": "Well", "tool_calls": [{}, {}]}}],
+        "no text but 4 characters of reasoning had come, and 2 tool calls had begun",
+    ),
+    "a legacy call": ([{"message": {"function_call": {"name": "f"}}}], "1 tool call had begun"),
 }
 
 

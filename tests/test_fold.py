@@ -40,7 +40,8 @@ def chunk(delta: Any = None, *, index: Any = 0, **fields: Any) -> Json:
 
 def message(*deltas: Any) -> Any:
     """The message that `deltas` add up to."""
-    return chat(*map(chunk, deltas)).completion["choices"][0]["message"]
+    end = chunk(finish_reason="stop")
+    return chat(*map(chunk, deltas), end).completion["choices"][0]["message"]
 
 
 def whole(*choices: Json, **head: Any) -> Json:
@@ -283,12 +284,32 @@ def test_the_folded_message_can_be_sent_back(deltas: list[Any], words: Json) -> 
     assert "null" not in json.dumps(folded)
 
 
-def test_what_has_come_so_far_has_no_arguments_that_have_not() -> None:
-    fold = chat(chunk({"tool_calls": [{"index": 0, "id": "1", "function": {"name": "f"}}]}))
-    begun = {"id": "1", "type": "function", "function": {"name": "f"}}
-    assert fold.partial.choices[0].message.tool_calls == [begun]
-    assert fold.completion.choices[0].message.tool_calls == [CALL]
-    assert type(fold.partial) is type(fold.completion) is ChatCompletion
+@pytest.mark.parametrize(
+    ("reason", "arguments"),
+    [
+        ("stop", "{}"),
+        ("tool_calls", "{}"),
+        ("of its own", "{}"),
+        (None, ""),
+        ("", ""),
+        ("abort", ""),
+        ("length", ""),
+        ("content_filter", ""),
+    ],
+)
+def test_arguments_that_have_not_come_are_made_up_only_for_a_call_that_is_over(
+    reason: str | None, arguments: str
+) -> None:
+    function: Json
+    for function in (
+        {"name": "f"},
+        {"name": "f", "arguments": ""},
+        {"name": "f", "arguments": None},
+    ):
+        calls = {"tool_calls": [{"function": function}], "function_call": function}
+        said = chat(chunk(calls), chunk(finish_reason=reason)).completion.choices[0].message
+        assert said.tool_calls[0].function == {"name": "f", "arguments": arguments}
+        assert said.function_call == {"name": "f", "arguments": arguments}
 
 
 # --- legacy -----------------------------------------------------------------

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from rawllm.heads import Framing, Head, HeadError, framing, parsed
+from rawllm.heads import Framing, Head, HeadError, check_start, framing, parsed
 
 OK = b"HTTP/1.1 200 OK"
 
@@ -89,21 +89,47 @@ LONG = "x" * 300 + "\xe9" * 300
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        (b"no colon", "no header: 'no colon'"),
-        (b"A B: c", "no header: 'A B: c'"),
-        (b"A : c", "no header: 'A : c'"),
-        (b"\x7f: c", "no header: '\\x7f: c'"),
-        (b"\xe9: c", "no header: '\xe9: c'"),
-        (b" A: c", "no header: ' A: c'"),
-        (LONG.encode("latin-1"), f"no header: '{LONG}'"),
-        (b"A\rB: c", "no header: 'A B: c'"),
-        (b"\0: c", "no header: ' : c'"),
-        (b"\x1b[2J", "no header: '\\x1b[2J'"),
+        (b"no colon", "a line that is no header: 'no colon'"),
+        (b"A B: c", "a line that is no header: 'A B: c'"),
+        (b"A : c", "a line that is no header: 'A : c'"),
+        (b"\x7f: c", "a line that is no header: '\\x7f: c'"),
+        (b"\xe9: c", "a line that is no header: '\xe9: c'"),
+        (b" A: c", "a line that is no header: ' A: c'"),
+        (LONG.encode("latin-1"), f"a line that is no header: '{LONG}'"),
+        (b"A\rB: c", "a line that is no header: 'A B: c'"),
+        (b"\0: c", "a line that is no header: ' : c'"),
+        (b"\x1b[2J", "a line that is no header: '\\x1b[2J'"),
     ],
 )
 def test_what_is_no_field_is_refused(line: bytes, why: str) -> None:
     with pytest.raises(HeadError) as caught:
         parsed([OK, line, b"Content-Length: 5"])
+    assert str(caught.value) == why
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", ""),
+        (b"H", ""),
+        (b"HTTP", ""),
+        (b"HTTP/2 oh", ""),
+        (b"\r\n", "not HTTP/1: ''"),
+        (b"HT\n", "not HTTP/1: 'HT'"),
+        (b"http/1.1 200 OK", "not HTTP/1"),
+        (b"SSH-2.0-x \r\nabc", "not HTTP/1: 'SSH-2.0-x'"),
+        (b"a key that is cut", "not HTTP/1"),
+        (b"\x00\x00\x12\x04\n\x1b[2J", "not HTTP/1: '\\x12\\x04'"),
+        (b"\x15\x03\x01\x00\n", "not HTTP/1 but TLS"),
+        (b"\x15\x02\n", "not HTTP/1: '\\x15\\x02'"),
+    ],
+)
+def test_what_is_not_http_is_told_by_its_first_bytes(data: bytes, why: str) -> None:
+    if not why:
+        check_start(data)
+        return
+    with pytest.raises(HeadError) as caught:
+        check_start(data)
     assert str(caught.value) == why
 
 

@@ -50,6 +50,7 @@ SENTENCES: dict[str, tuple[str, str | None, str]] = {
     "any: a certificate of another host": ("name", None, "not localhost:1"),
     "any: no certificate of ours": ("certificate", None, "cert="),
     "any: no TLS in common": ("no agreement", None, "too old"),
+    "any: TLS": ("https", None, "localhost:1 speaks TLS: try https://"),
     "any: no TLS": ("plain", None, "http://"),
     "any: proxy": ("proxy", None, "NO_PROXY"),
     "any: unreachable": ("unreachable", None, "is localhost:1 the right address"),

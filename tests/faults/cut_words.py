@@ -38,12 +38,20 @@ class Mark(NamedTuple):
     def came(self) -> str:
         texts = [f.get("content", "") + f.get("text", "") for f in self.words.values()]
         thoughts = [max(f.get(name, "") for name in THOUGHTS) for f in self.words.values()]
-        calls = {(i, n.split()[1]) for i, f in self.words.items() for n in f if n[:5] == "call "}
-        if not any(texts) and any(thoughts):
-            return f"no text but {sum(map(len, thoughts))} characters of reasoning had come"
-        if not any(texts) and calls:
-            return f"{len(calls)} tool call{'s' * (len(calls) > 1)} had begun"
-        return f"{sum(map(len, texts))} characters of text had come"
+        calls = {
+            (i, n.rpartition(" ")[0])
+            for i, f in self.words.items()
+            for n in f
+            if n.startswith(("call ", "function "))
+        }
+        begun = f"{len(calls)} tool call{'s' * (len(calls) > 1)} had begun"
+        if any(texts) or not (any(thoughts) or calls):
+            came = f"{sum(map(len, texts))} characters of text had come"
+            return f"{came}, and {begun}" if calls else came
+        if any(thoughts):
+            came = f"no text but {sum(map(len, thoughts))} characters of reasoning had come"
+            return f"{came}, and {begun}" if calls else came
+        return begun
 
     def plus(self, event: dict[str, Any]) -> Mark:
         if "error" in event:
@@ -152,8 +160,8 @@ class Tally:
         """Of each choice why it has finished, `None` where it has not."""
         return [kept.get("finish_reason") for kept in self._choices.values()]
 
-    def check(self, whole: Any, *, over: bool = True) -> None:
-        """Fail unless `whole` says just this, and of calls that are `over` also `{}`."""
+    def check(self, whole: Any) -> None:
+        """Fail unless `whole` says just this, and `{}` of calls that are over without a word."""
         assert [choice["index"] for choice in whole["choices"]] == sorted(self._choices)
         for choice in whole["choices"]:
             index, kept, said = choice["index"], self._choices[choice["index"]], said_by(choice)
@@ -163,7 +171,9 @@ class Tally:
             reason = choice["finish_reason"]
             assert (reason if is_reason(reason) else None) == kept.get("finish_reason")
             if (index, "arguments") not in self._odd:
-                same_arguments(list(arguments(said)), kept.get("arguments", ""), over=over)
+                cut = kept.get("finish_reason") in (None, "length", "content_filter")
+                none = "" if cut else "{}"
+                same_arguments(list(arguments(said)), kept.get("arguments", ""), none)
 
     def check_start(self, whole: Any) -> None:
         """Fail unless `whole` begins with these texts: one more chunk may have come."""
@@ -198,9 +208,8 @@ def arguments(said: dict[str, Any]) -> Iterator[Any]:
             yield function["arguments"]
 
 
-def same_arguments(found: list[str], told: str, *, over: bool) -> None:
+def same_arguments(found: list[str], told: str, none: str) -> None:
     """To which call a piece belongs is not told here, but none is lost, and none invented."""
-    none = "{}" if over else ""
     if len(found) == 1:
         assert joined(found[0]) == joined(told or none)
         return

@@ -76,16 +76,18 @@ def test_arguments_of_several_calls_are_neither_lost_nor_invented() -> None:
     def calls(*arguments: str) -> Any:
         return [{"index": n, "function": {"arguments": text}} for n, text in enumerate(arguments)]
 
-    def whole(*arguments: str) -> Any:
-        message = {"tool_calls": calls(*arguments)}
-        return {"choices": [{"index": 0, "finish_reason": None, "message": message}]}
+    def check(*arguments: str, reason: str | None = "tool_calls") -> None:
+        said = Tally()
+        told = {"delta": {"tool_calls": calls('{"a":1}', "")}, "finish_reason": reason}
+        said.add({"choices": [told]})
+        choice = {"index": 0, "finish_reason": reason, "message": {"tool_calls": calls(*arguments)}}
+        said.check({"choices": [choice]})
 
-    said = Tally()
-    said.add({"choices": [{"delta": {"tool_calls": calls('{"a":1}', "")}}]})
-    said.check(whole('{"a":1}', "{}"))
-    for wrong in (whole('{"a":}', "{}"), whole('{"a":1}', '{"b":1}')):
+    check('{"a":1}', "{}")
+    for wrong in ('{"a":}', "{}"), ('{"a":1}', '{"b":1}'):
         with pytest.raises(AssertionError):
-            said.check(wrong)
-    with pytest.raises(AssertionError):  # what has begun says what has come, and no more
-        said.check(whole('{"a":1}', "{}"), over=False)
-    said.check(whole('{"a":1}', ""), over=False)
+            check(*wrong)
+    for cut in None, "length", "content_filter":  # of what is cut nobody knows what was to come
+        check('{"a":1}', "", reason=cut)
+        with pytest.raises(AssertionError):
+            check('{"a":1}', "{}", reason=cut)

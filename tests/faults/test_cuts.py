@@ -73,7 +73,7 @@ def test_at_every_byte_the_fold_knows_what_has_come(note: Note) -> None:
                     value = None if event.data == "[DONE]" else parse(event.data)
                     if isinstance(value, Object) and not mark.failed:
                         fold.add(value, len(event.data))
-                    assert kept(fold.partial) == mark.words
+                    assert kept(fold.completion) == mark.words
                     failed = mark.failed
                     verdict = fold.verdict(done=mark.done, framed=False, **asked)
                     assert failed or verdict == "cut" or mark.words == story.marks[-1].words

@@ -90,10 +90,10 @@ HTTP: dict[str, Row] = {
     ),
     "HTTP/0.9, no status line": Row([b"hello\r\n", End.FIN], CONNECTION),
     "a greeting of another protocol, then silence": Row(
-        [b"SSH-2.0-OpenSSH_9.9\r\n", End.HOLD], CONNECTION, said=UNREADABLE
+        [b"SSH-2.0-OpenSSH_9.9\r\n", End.HOLD], CONNECTION, said="not HTTP/1: 'SSH-2.0-OpenSSH_9.9'"
     ),
     "a TLS alert, then silence": Row(
-        [b"\x15\x03\x01\x00\x02\x02\x46", End.HOLD], CONNECTION, said=UNREADABLE
+        [b"\x15\x03\x01\x00\x02\x02\x46", End.HOLD], CONNECTION, said="try https://"
     ),
     "a line that is no header": Row(
         [START + b"Warning\r\n" + FRAMED, End.FIN], CONNECTION, said=UNREADABLE
