@@ -100,18 +100,18 @@ def framing(head: Head, method: str | None) -> Framing:
         return Framing(chunked=False, length=0, closes=closes or announced)
     if head.status == _NOT_MODIFIED or method == "HEAD":  # whose length is another answer's
         return Framing(chunked=False, length=0, closes=closes)
-    if codings := [coding for coding in codings if coding.lower() not in ("", "identity")]:
+    # Where others may see another end, one answer is passed for another.
+    doubtful = len(codings + lengths) > 1
+    if coded := [coding for coding in codings if coding.lower() not in ("", "identity")]:
         # Section 6.1: no other was asked for, and no other can be read.
-        if not all(coding.lower() == "chunked" for coding in codings):
+        if not all(coding.lower() == "chunked" for coding in coded):
             raise HeadError(f"Transfer-Encoding: {', '.join(codings)!r}")
-        # Where others would see another end, one answer is passed for another.
-        doubtful = len(codings) > 1 or bool(lengths) or head.version < 11
-        return Framing(chunked=True, length=None, closes=closes or doubtful)
+        return Framing(chunked=True, length=None, closes=closes or doubtful or head.version < 11)
     # Section 6.3. Two that differ are none; http.client reads `1_0` as 10.
     if len({*lengths}) > 1 or not all(map(_LENGTH.fullmatch, lengths)):
         raise HeadError(f"Content-Length: {', '.join(lengths)!r}")
     length = int(lengths[0]) if lengths else None
-    return Framing(chunked=False, length=length, closes=closes or length is None)
+    return Framing(chunked=False, length=length, closes=closes or doubtful or length is None)
 
 
 def check_start(data: bytes) -> None:

@@ -153,14 +153,19 @@ def test_a_long_head_takes_no_longer_than_its_length() -> None:
 NONE_LEFT = Framing(chunked=False, length=0, closes=False)
 
 
-@pytest.mark.parametrize("given", ["5", "05", "5, 5", " 5 ,\t5"])
+@pytest.mark.parametrize("given", ["5", "05", " 5\t"])
 def test_a_length_is_where_a_body_ends(given: str) -> None:
     assert framing(said(content_length=given), "POST") == Framing(False, 5, False)
 
 
+@pytest.mark.parametrize("given", ["5, 5", " 5 ,\t5", "5,5,5"])
+def test_a_length_that_is_said_more_than_once_is_the_last(given: str) -> None:
+    assert framing(said(content_length=given), "POST") == Framing(False, 5, True)
+
+
 def test_a_length_may_be_said_twice() -> None:
     head = Head(11, 200, "OK", [("Content-Length", "5"), ("CONTENT-LENGTH", "5")])
-    assert framing(head, "POST") == Framing(False, 5, False)
+    assert framing(head, "POST") == Framing(False, 5, True)
 
 
 def test_a_length_may_be_of_eighteen_digits() -> None:
@@ -186,16 +191,21 @@ def test_two_lengths_that_differ_are_none() -> None:
         framing(head, "POST")
 
 
-@pytest.mark.parametrize(
-    "given", ["chunked", "Chunked", " chunked ", "identity, chunked", ",chunked"]
-)
+@pytest.mark.parametrize("given", ["chunked", "Chunked", "\tchunked "])
 def test_a_body_of_chunks_ends_with_the_last(given: str) -> None:
     assert framing(said(transfer_encoding=given), "POST") == Framing(True, None, False)
 
 
 @pytest.mark.parametrize(
     ("given", "length"),
-    [("chunked", "5"), ("chunked", "-1"), ("chunked", ""), ("chunked, chunked", None)],
+    [
+        ("chunked", "5"),
+        ("chunked", "-1"),
+        ("chunked", ""),
+        ("chunked, chunked", None),
+        ("identity, chunked", None),
+        (",chunked", None),
+    ],
 )
 def test_chunks_that_others_may_read_otherwise_are_the_last(given: str, length: str | None) -> None:
     more = {} if length is None else {"content_length": length}
@@ -218,7 +228,7 @@ def test_a_body_that_is_coded_otherwise_is_refused(given: str) -> None:
 @pytest.mark.parametrize("given", ["identity", "", "Identity, identity"])
 def test_a_body_that_is_not_coded_has_its_length(given: str) -> None:
     head = said(transfer_encoding=given, content_length="5")
-    assert framing(head, "POST") == Framing(False, 5, False)
+    assert framing(head, "POST") == Framing(False, 5, True)  # others may think otherwise
 
 
 def test_a_body_without_a_length_ends_with_its_connection() -> None:

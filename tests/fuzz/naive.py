@@ -111,10 +111,31 @@ def begun(answer: bytes) -> http.client.HTTPResponse:
 
 def is_whole(answer: bytes) -> bool:
     """Whether a connection that has brought `answer` owes nothing, and can be used again."""
-    response = begun(answer)
+    plain = _plain(answer)
+    if not plain:
+        return False
+    response = begun(plain)
     if response.status < 200 or response.will_close:
         return False
     body = response.fp.read()
     if response.chunked:
         return chunked(body).over
     return response.length is not None and len(body) >= response.length
+
+
+_INTERIM = re.compile(rb"HTTP/1\.[0-9][ \t]+1(?!01)[0-9]{2}[ \t\r\n]")
+
+
+def _plain(answer: bytes) -> bytes:
+    """`answer` without what http.client does not understand before it, or in its head."""
+    head, empty, rest = _head(answer)
+    while _INTERIM.match(head):
+        head, empty, rest = _head(rest)
+    lines = re.sub(rb"\r(?!\n)|\0", b" ", head).split(b"\n")
+    return b"\n".join(line for line in lines if not line.startswith(b":")) + empty + rest
+
+
+def _head(answer: bytes) -> tuple[bytes, bytes, bytes]:
+    end = re.search(rb"(?<=\n)\r?\n", answer)
+    at, to = end.span() if end else (len(answer), len(answer))
+    return answer[:at], answer[at:to], answer[to:]

@@ -179,6 +179,16 @@ OK = b"HTTP/1.1 200 OK\r\n"
         pytest.param([http_answer(CHAT)], True, id="all of it has been read"),
         pytest.param([http_answer(CHAT), b"more"], False, id="there is more to read"),
         pytest.param([OK + b"Content-Length: 5\r\n\r\n", b"{}"], False, id="some is missing"),
+        pytest.param(
+            [OK + b"A: b\rc\r\n: d\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"],
+            True,
+            id="odd headers before the one that counts",
+        ),
+        pytest.param(
+            [b"HTTP/1.1 103 x\r\n\r\n", OK + b"Content-Length: 0\r\n\r\n"],
+            True,
+            id="early hints before it",
+        ),
     ],
 )
 def test_a_connection_is_used_again_where_its_answer_is_over(
