@@ -91,8 +91,10 @@ def framing(head: Head, method: str | None) -> Framing:
         said.setdefault(name.lower(), []).append(value)
     codings = _listed(said, "transfer-encoding")
     lengths = _listed(said, "content-length")
-    wishes = {wish.lower() for wish in _listed(said, "connection")}
-    closes = "close" in wishes or (head.version < 11 and "keep-alive" not in wishes)
+    wishes = [wish.lower() for wish in said.get("connection", [])]
+    closes = any("close" in wish for wish in wishes)  # as http.client: to close is never wrong
+    if head.version < 11:
+        closes = closes or not any("keep-alive" in wish for wish in wishes)
     if head.status == _SWITCHING:
         return Framing(chunked=False, length=0, closes=True)
     if head.status == _NO_CONTENT:  # one that announces a body may send it
