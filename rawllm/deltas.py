@@ -106,6 +106,8 @@ class _Text:
         if isinstance(value, str):
             self._text.write(value)
             return len(value.encode(errors="replace"))
+        if value == []:  # no parts: the text stays a text
+            return 0
         self._parts += self._last_part()
         self._text = StringIO()
         self._parts += value if isinstance(value, list) else [value]

@@ -33,6 +33,8 @@ TEXTS = [
     pytest.param([""], "", id="empty"),
     pytest.param([None, None], None, id="null"),
     pytest.param([[]], "", id="no parts"),
+    pytest.param(["a", [], "b"], "ab", id="no parts among text"),
+    pytest.param(["a", [IMAGE], []], [{"type": "text", "text": "a"}, IMAGE], id="parts, then none"),
     pytest.param([[PART], [IMAGE, PART]], [PART, IMAGE, PART], id="lists of parts"),
     pytest.param(
         ["He", "y", [IMAGE], "a", "", [IMAGE], [IMAGE]],
