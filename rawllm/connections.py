@@ -77,14 +77,11 @@ class _Answer(http.client.HTTPResponse):
 
     def _lines(self) -> list[bytes]:
         """The lines of the next head."""
-        seen = self.fp.peek(1)
-        wire.begun = wire.begun or bool(seen)
-        heads.check_start(seen)  # at once: a server of another protocol may wait for us to speak
+        start = self._start()
         lines: list[bytes] = []
         while len(lines) <= 1 + _MOST_FIELDS:
-            line: bytes = self.fp.readline(_MOST_OF_A_LINE + 1)
-            if not lines:
-                heads.check_start(line)
+            line: bytes = start + self.fp.readline(_MOST_OF_A_LINE + 1)
+            start = b""
             if len(line) > _MOST_OF_A_LINE:
                 raise heads.HeadError(f"a header of more than {_MOST_OF_A_LINE} bytes")
             if not line.endswith(b"\n"):
@@ -95,6 +92,21 @@ class _Answer(http.client.HTTPResponse):
                 return lines
             lines.append(text)
         raise heads.HeadError(f"more than {_MOST_FIELDS} headers")
+
+    def _start(self) -> bytes:
+        """The first bytes of a head, where they come by themselves.
+
+        What they are is looked at at once: a server that speaks something else may
+        wait for us.
+        """
+        start = b""
+        while True:
+            seen = self.fp.peek(1)
+            wire.begun = wire.begun or bool(seen)
+            heads.check_start(start + seen)
+            if not seen or len(start + seen) >= len(heads.START):
+                return start
+            start += self.fp.read(len(seen))
 
 
 class _HTTPConnection(urllib3.connection.HTTPConnection):

@@ -20,6 +20,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+START = b"HTTP/"
 #: Sections 2.3 and 4. Servers send more blanks than one, and no reason.
 _STATUS = re.compile(r"HTTP/1\.([0-9])[ \t]+([1-9][0-9]{2})(?:[ \t]+(.*))?")
 _NAME = re.compile("[!-9;-~]+")  # visible ASCII but the colon: servers use more than section 5 has
@@ -120,7 +121,7 @@ def check_start(data: bytes) -> None:
     """Raise `HeadError` for the first bytes of an answer, however few, that are not HTTP's."""
     if data.startswith(b"\x15\x03"):  # an alert: RFC 8446 section 5.1
         raise HeadError("not HTTP/1 but TLS")
-    if not b"HTTP/".startswith(data[:5]):
+    if not START.startswith(data[: len(START)]):
         line, end, _ = data.partition(b"\n")  # half a line might show half a key
         raise HeadError(f"not HTTP/1: {_text(line).strip()!r}" if end else "not HTTP/1")
 

@@ -30,6 +30,7 @@ from tests.servers import (
 )
 
 U = urllib3.exceptions
+EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
 
 
 # --- what a connection says -------------------------------------------------
@@ -298,11 +299,25 @@ def test_a_head_that_breaks_off_is_no_answer(pools: urllib3.PoolManager, head: s
     assert troubles.event(caught.value) == "dropped"
 
 
-def test_what_is_no_http_is_none_however_it_comes(pools: urllib3.PoolManager) -> None:
-    with serve([b"H", b"ELLO\r\n", End.HOLD]) as server:
+@pytest.mark.parametrize(
+    "pieces", [[b"H", b"ELLO\r\n"], [b"HT", b"T", b"X"], [b"HTTP", b"\n"]], ids=str
+)
+def test_what_is_no_http_is_none_as_soon_as_it_has_come(
+    pools: urllib3.PoolManager, pieces: Script
+) -> None:
+    with serve([*pieces, End.HOLD]) as server:
         wire.start(Watch())
-        with pytest.raises(HeadError, match=r"^not HTTP/1: 'HELLO'$"):
+        with pytest.raises(HeadError, match=r"^not HTTP/1"):
             pools.request("GET", server.url, timeout=PATIENCE)
+
+
+def test_a_head_may_come_byte_by_byte(pools: urllib3.PoolManager) -> None:
+    said = EARLY + answer(CHAT)
+    with serve([said[at : at + 1] for at in range(len(said))]) as server:
+        for _ in range(2):
+            wire.start(Watch())
+            assert pools.request("GET", server.url).json() == CHAT
+    assert [request.connection for request in server.requests] == [0, 0]
 
 
 def test_a_length_beside_chunks_does_not_count(pools: urllib3.PoolManager) -> None:
@@ -312,9 +327,6 @@ def test_a_length_beside_chunks_does_not_count(pools: urllib3.PoolManager) -> No
             wire.start(Watch())
             assert pools.request("GET", server.url).data == b"Hello"
     assert [request.connection for request in server.requests] == [0, 1]
-
-
-EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
 
 
 def test_early_hints_are_no_answer(pools: urllib3.PoolManager) -> None:

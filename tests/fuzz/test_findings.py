@@ -34,6 +34,7 @@ def a_client_that_is_put_away() -> Iterator[None]:
 FINDINGS = [
     # What is not HTTP was quoted as far as it had come.
     pytest.param("response", b"\0\x80hello there\r\n", id="what is not HTTP, in pieces"),
+    pytest.param("response", b"\x01\xa0HT\x03\xebTP/HT", id="what begins like HTTP, in pieces"),
     # A number of thousands of digits, which Python's html.unescape does not take.
     pytest.param(
         "error body",
