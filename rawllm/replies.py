@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import requests
 
 _DRAIN_SECONDS = 0.05  # how long the rest after `[DONE]` may take
+_MOST_OF_A_REST = 1 << 16  # bytes of it that are of use
 
 
 class Reply:
@@ -132,17 +133,19 @@ class Reply:
         """The exception for a success whose `body` is not what the protocol says."""
         return failures.not_the_protocol(self.call, self.response, body, why, hint)
 
-    def drain(self) -> None:
-        """Read what is left, if it comes at once, so that the connection can be used again.
+    def drain(self) -> bytes:
+        """What is left, or its beginning, if it comes at once: then the connection is used again.
 
         A server that says `[DONE]` and keeps the connection open is not waited for.
         """
+        rest = bytearray()
         if self._held():
             self.watch.hurry(_DRAIN_SECONDS)
             with contextlib.suppress(errors.APIConnectionError):
-                while self.read1() and not self.watch.passed():
-                    pass
+                while (data := self.read1()) and not self.watch.passed():
+                    rest += data[: _MOST_OF_A_REST - len(rest)]
         self.close()
+        return bytes(rest)
 
     def close(self) -> None:
         """Close the connection, unless the body has been read to its end."""

@@ -6,6 +6,7 @@ that holds the partial answer, and the end is judged: a stream that stops
 early never looks like a short answer.
 """
 
+import contextlib
 import sys
 from collections import deque
 from collections.abc import Iterator
@@ -236,10 +237,8 @@ class Stream(Generic[Chunk]):
 
     def _end(self, error: errors.APIConnectionError | None = None, *, done: bool = False) -> None:
         """No more chunks will come. Judge whether the answer is whole."""
-        if done:
-            self._reply.drain()
-        else:
-            self._reply.close()
+        rest = self._reply.drain() if done else b""
+        self._reply.close()
         framed = self._reply.framed and error is None
         verdict = self._fold.verdict(
             done=done, framed=framed, expected=self._expected, prompts=self._prompts
@@ -247,6 +246,8 @@ class Stream(Generic[Chunk]):
         self.finished = self._over = verdict == "whole"
         if self.finished:
             return
+        with contextlib.suppress(sse.EventTooLongError):
+            self._decoder.feed(rest)  # which may have come, and been read, with what is judged
         if self._decoder.ignored.startswith("error"):
             # quirk(llama-server): older ones name the field `error` instead of
             # `data`, which a decoder that follows the specification drops.

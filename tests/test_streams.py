@@ -344,6 +344,20 @@ def test_a_cut_answer_is_an_error_that_holds_it(options: dict[str, Any], script:
         assert f"POST {server.url}/chat/completions" in caught.value.message
 
 
+@pytest.mark.parametrize("after", [b"", b"x: y\n", b"error: {}\n\n", b"data: " + b"x" * 99_999])
+def test_what_comes_after_done_makes_no_difference_however_it_comes(after: bytes) -> None:
+    said = b'error: {"code": 500, "message": "no"}\n\ndata: [DONE]\n\n' + after
+    found = []
+    for pieces in [said], [said[: -len(after) or None], after], [said[:-9], said[-9:]]:
+        with serve(
+            [STREAM_HEAD, *(chunk(piece) for piece in pieces if piece), LAST_CHUNK]
+        ) as server:
+            with pytest.raises(rawllm.StreamError) as caught:
+                list(open_stream(server))
+        found.append((type(caught.value), caught.value.message.partition("/v1")[2]))
+    assert [found[0]] * 3 == found
+
+
 def test_a_cut_call_has_no_arguments_that_did_not_come() -> None:
     call = {"index": 0, "id": "1", "function": {"name": "f", "arguments": ""}}
     with serve(sent(piece(tool_calls=[call]), end=End.FIN)) as server:
