@@ -96,12 +96,12 @@ def framing(head: Head, method: str | None) -> Framing:
     closes = any("close" in wish for wish in wishes)  # as http.client: to close is never wrong
     if head.version < 11:
         closes = closes or not any("keep-alive" in wish for wish in wishes)
-    if head.status == _SWITCHING:
+    if head.status in (_SWITCHING, _NOT_MODIFIED):  # asked for by nobody: who knows what follows
         return Framing(chunked=False, length=0, closes=True)
     if head.status == _NO_CONTENT:  # one that announces a body may send it
         announced = bool(codings) or not set(lengths) <= {"0"}
         return Framing(chunked=False, length=0, closes=closes or announced)
-    if head.status == _NOT_MODIFIED or method == "HEAD":  # whose length is another answer's
+    if method == "HEAD":  # whose length is another answer's
         return Framing(chunked=False, length=0, closes=closes)
     # Where others may see another end, one answer is passed for another.
     doubtful = len(codings + lengths) > 1

@@ -131,7 +131,9 @@ def _plain(answer: bytes) -> bytes:
     head, empty, rest = _head(answer)
     while _INTERIM.match(head):
         head, empty, rest = _head(rest)
-    lines = re.sub(rb"\r(?!\n)|\0", b" ", head).split(b"\n")
+    head = re.sub(rb"\r(?!\n)|\0", b" ", head)
+    unfolded = re.sub(rb"\r?\n[ \t]+", b" ", head)
+    lines = re.sub(rb"[ \t]+(?=\r?\n)", b"", unfolded).split(b"\n")
     return b"\n".join(line for line in lines if not line.startswith(b":")) + empty + rest
 
 

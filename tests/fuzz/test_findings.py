@@ -186,6 +186,9 @@ OK = b"HTTP/1.1 200 OK\r\n"
             id="odd headers before the one that counts",
         ),
         pytest.param(
+            [OK + b"Transfer-Encoding: chunked\r\n\r\r\n\n0\r\n\r\n"], True, id="a folded blank"
+        ),
+        pytest.param(
             [b"HTTP/1.1 103 x\r\n\r\n", OK + b"Content-Length: 0\r\n\r\n"],
             True,
             id="early hints before it",
