@@ -117,6 +117,13 @@ def is_whole(answer: bytes) -> bool:
     response = begun(plain)
     if response.status < 200 or response.will_close:
         return False
+    if response.chunked and "Content-Encoding" in response.headers:
+        # What is compressed http.client tells apart, which does not look at how a chunk ends.
+        try:
+            response.read()
+        except (http.client.HTTPException, ValueError):
+            return False
+        return True
     body = response.fp.read()
     if response.chunked:
         return chunked(body).over

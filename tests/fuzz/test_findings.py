@@ -189,6 +189,16 @@ OK = b"HTTP/1.1 200 OK\r\n"
             [OK + b"Transfer-Encoding: chunked\r\n\r\r\n\n0\r\n\r\n"], True, id="a folded blank"
         ),
         pytest.param(
+            [OK + b"Content-Encoding: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n1bc0\r\n\r\n"],
+            True,
+            id="compressed, in chunks that end as they like",
+        ),
+        pytest.param(
+            [OK + b"Content-Encoding: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n1b"],
+            False,
+            id="compressed, and cut",
+        ),
+        pytest.param(
             [b"HTTP/1.1 103 x\r\n\r\n", OK + b"Content-Length: 0\r\n\r\n"],
             True,
             id="early hints before it",
