@@ -155,7 +155,9 @@ def _status_hint(
         location = headers["Location"]
         with contextlib.suppress(ValueError):  # it cannot be taken apart
             location = urljoin(call.url, location)
-        return call.hint("redirect", location=_short(urls.shown(location), 300))
+        # Once more: what was between the letters of a secret may be gone now.
+        location = call.secret.hidden_in(urls.shown(location))
+        return call.hint("redirect", location=_short(location, 300))
     base_path = urlsplit(call.base_url).path
     path = urlsplit(call.url).path.removeprefix(base_path)
     situation = hints.situation(code, found, path=path, base_path=base_path)

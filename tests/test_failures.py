@@ -469,6 +469,12 @@ def test_a_redirect_names_where_to(code: int, location: str, shown: str) -> None
     assert hint_of(error) == f"it redirects to {shown}: give the address there as base_url"
 
 
+def test_a_secret_is_hidden_that_a_location_has_between_control_characters() -> None:
+    asked = call()._replace(secret=Secrets({"X-Api-Key": "sk-12345678"}))
+    error = status(asked, 302, "", {"Location": "/sk-1234\x855678"})
+    assert "it redirects to http://localhost:9999/***:" in hint_of(error)
+
+
 @pytest.mark.parametrize(
     ("code", "headers"), [(302, {}), (400, {"Location": "/x"}), (201, {"Location": "/x"})]
 )

@@ -27,12 +27,7 @@ from tests.fuzz.targets import TARGETS
 CHAPTER, OUTCOME = "noise", "only documented outcomes"
 
 #: So many executions of each target the page has to tell of.
-LEAST = dict.fromkeys(TARGETS, 1_000_000) | {
-    # These are slow, and have not had their million yet.
-    "fold": 800_000,
-    "response": 50_000,
-    "stream of chunks": 45_000,
-}
+LEAST = dict.fromkeys(TARGETS, 1_000_000)
 
 #: More seconds for one input, or megabytes, are a finding.
 LIMITS = ("-timeout=10", "-rss_limit_mb=2048")

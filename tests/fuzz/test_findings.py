@@ -32,6 +32,12 @@ def a_client_that_is_put_away() -> Iterator[None]:
 
 #: (the target, the bytes)
 FINDINGS = [
+    # A key came out of a Location whose control characters were taken out.
+    pytest.param(
+        "response",
+        b"\x07\xa0HTTP/1.1 307 Moved\r\nLocation: /v1/sk-f\x85uzz-0123456789\r\n\r\n",
+        id="a key with a control character within",
+    ),
     # What is not HTTP was quoted as far as it had come.
     pytest.param("response", b"\0\x80hello there\r\n", id="what is not HTTP, in pieces"),
     pytest.param("response", b"\x01\xa0HT\x03\xebTP/HT", id="what begins like HTTP, in pieces"),
