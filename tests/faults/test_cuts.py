@@ -1,11 +1,11 @@
-"""Recorded answers, cut at every byte: none of them passes for a whole one."""
+"""Recorded answers, cut at every byte: none of them passes for a whole one.
+
+What falls silent there is in test_silence.py.
+"""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
@@ -17,22 +17,19 @@ from rawllm.payloads import choices_asked, prompts_asked
 from tests.faults.conftest import Note
 from tests.faults.cut_server import Way
 from tests.faults.cut_words import kept, told
-from tests.faults.cutting import EACH, Job, Outcomes, run
+from tests.faults.cutting import KINDS, Job, run, run_all
 from tests.recordings import STREAMS
 
 CHAPTER = "cuts"
 
-KINDS = ("streams", "whole answers")
-
-#: What the suite tries of each way: other places of each recording, and fewer where each waits.
+#: What the suite tries of each way: other places of each recording.
 SAMPLES = {
     Way.FIN: {"sample": 3, "part": 0, "parts": 2},
     Way.RST: {"sample": 3, "part": 1, "parts": 2},
-    Way.SILENCE: {"sample": 1, "part": 0, "parts": 11},
 }
 
 
-@pytest.mark.parametrize("way", Way, ids=lambda way: way.name)
+@pytest.mark.parametrize("way", SAMPLES, ids=lambda way: way.name)
 @pytest.mark.parametrize("kind", KINDS)
 def test_cut_over_sockets_nothing_ends_silently(
     kind: str, way: Way, *, note: Note, thorough: bool
@@ -40,19 +37,6 @@ def test_cut_over_sockets_nothing_ends_silently(
     outcomes = run_all(kind, way) if thorough else run(Job(kind, way, **SAMPLES[way]))
     for (server, outcome), count in sorted(outcomes.items()):
         note(f"{kind} of {server}, {way.value}", outcome, count)
-
-
-def run_all(kind: str, way: Way) -> Outcomes:
-    """All cuts, on all processors."""
-    processors = os.cpu_count() or 1
-    # Where most of the time is spent waiting, more of them wait side by side.
-    processes = 4 * processors if way is Way.SILENCE else processors
-    parts = 4 * processes
-    each = EACH[way]
-    jobs = [Job(kind, way, None, part * each, parts * each) for part in range(parts)]
-    # Not forked, for pytest may have threads.
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-        return sum(pool.map(run, jobs), Counter())
 
 
 def test_at_every_byte_the_fold_knows_what_has_come(note: Note) -> None:
