@@ -6,13 +6,9 @@ what it was given: a client that loses a token has no speed. The first job,
 `start`, is in worker.py.
 """
 
-import os
-import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import NamedTuple
 
 from .clients import Client
@@ -60,11 +56,10 @@ def delay(client: Client, sizes: Sizes) -> dict[str, float]:
     figures = {}
     for body in ("chunked", "closing"):
         delays = []
-        with processor(-1):
-            for piece in client.stream(f"paced-{body}"):
-                now = time.monotonic_ns()
-                if piece:
-                    delays.append((now - int(piece)) / 1e6)
+        for piece in client.stream(f"paced-{body}"):
+            now = time.monotonic_ns()
+            if piece:
+                delays.append((now - int(piece)) / 1e6)
         _require(len(delays) == sizes.paced, f"{len(delays)} pieces arrived")
         delays.sort()
         figures[f"{body} p50"] = delays[len(delays) // 2]
@@ -110,24 +105,6 @@ def memory(client: Client, sizes: Sizes) -> dict[str, float]:
     characters = PIECE * sizes.chunks * sizes.repeats
     _require(len(text) == characters, f"{len(text)} characters arrived")
     return {"after": after, "grown": after - before, "text": characters / 1e6}
-
-
-@contextmanager
-def processor(place: int) -> Iterator[None]:
-    """This thread on the processor at `place` alone, where the system lets one choose.
-
-    The server of what is paced has the first and its client the last: whether two
-    that wake each other share one makes more of a difference than all that they do.
-    """
-    if sys.platform != "linux":
-        yield
-        return
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {sorted(allowed)[place]})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, allowed)
 
 
 def _require(true: bool, otherwise: str) -> None:

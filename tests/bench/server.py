@@ -29,7 +29,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from .jobs import FULL, GAP, PIECE, QUICK, TEXT, Sizes, processor
+from .jobs import FULL, GAP, PIECE, QUICK, TEXT, Sizes
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _MODEL = re.compile(rb'"model": *"([a-z-]+)"')
@@ -63,19 +63,16 @@ def _converse(connection: socket.socket, answers: dict[bytes, list[bytes]]) -> N
             model = named[1] if named else b"plain"
             if model == b"embed" and _BASE64.search(request):
                 model = b"embed base64"
-            with processor(0) if b"paced" in model else contextlib.nullcontext():
-                for part in answers[model]:
-                    _send(connection, part)
+            for part in answers[model]:
+                if _STAMP in part:
+                    time.sleep(GAP / 1000)
+                    # CLOCK_MONOTONIC is the machine's, not the process's: the client reads it too.
+                    now = b"%0*d" % (len(_STAMP), time.monotonic_ns())
+                    connection.sendall(part.replace(_STAMP, now))
+                else:
+                    connection.sendall(part)
             if model.endswith(b"closing"):
                 return
-
-
-def _send(connection: socket.socket, part: bytes) -> None:
-    if _STAMP in part:
-        time.sleep(GAP / 1000)
-        # CLOCK_MONOTONIC is the machine's, not the process's: the client reads it too.
-        part = part.replace(_STAMP, b"%0*d" % (len(_STAMP), time.monotonic_ns()))
-    connection.sendall(part)
 
 
 def _request(connection: socket.socket) -> bytes:
