@@ -19,6 +19,7 @@ _MOST = 1 << 13  # bytes of a size with its extensions, or of all trailers
 
 #: A chunk's size. What else may stand in its line says nothing to this protocol.
 _SIZE = re.compile(rb"(?=[^\n]{1,%d}\n)([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n" % (_MOST - 1))
+_LINE_END = b"\r\n"
 _END = re.compile(rb"\r?\n")  # of a chunk
 _TRAILER = re.compile(rb"[^\n]*\n")
 
@@ -54,7 +55,7 @@ class Chunks:
                 body.append(piece)
                 at += len(piece)
                 self.left -= len(piece)
-                if not self.left and data.startswith(b"\r\n", at):  # as nearly always
+                if not self.left and data.startswith(_LINE_END, at):  # as nearly always
                     at += 2
                     self._awaits = _SIZE
             elif (line := self._awaits.match(data, at)) is None:

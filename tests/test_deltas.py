@@ -196,6 +196,9 @@ ADDED = [
     pytest.param(MESSAGE, "content", ["Hey", "", None, "hé你🎉"], [3, 0, 0, 10], id="text"),
     pytest.param(MESSAGE, "content", ["\ud800"], [1], id="a lone surrogate"),
     pytest.param(CHOICE, "text", ["Hey", 5, [], [PART]], [3, None, 0, None], id="parts"),
+    pytest.param(
+        CHOICE, "text", ["Hey", False, {}], [3, 0, 0], id="what is no part and says nothing"
+    ),
     pytest.param(MESSAGE, "role", ["assistant", "assistant", 5], [0, 0, 0], id="said once"),
     pytest.param(CHOICE, "finish_reason", ["abort", "stop", "x"], [0, 0, 0], id="finish_reason"),
     pytest.param(CHOICE, "logprobs", [None, {}, {"content": [1]}], [0, 0, None], id="logprobs"),
