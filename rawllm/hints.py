@@ -78,7 +78,7 @@ HINTS: dict[tuple[str, str | None], str] = {
     (
         "timeout",
         None,
-    ): "raise timeout=, the longest silence; with stream=True something comes sooner",
+    ): "raise timeout=, or use stream=True, which sends something sooner",
     ("deadline", None): "raise deadline=, or ask for less with max_tokens=",
     ("first_token_timeout", None): "raise first_token_timeout=, or shorten the prompt: the model "
     "reads all of it first",

@@ -89,6 +89,8 @@ WORDS = (
     ("client.models.list() shows", "`rawllm models` shows"),
     ("for it in client.models.list()", "for it in `rawllm models`"),
     ("raise timeout=", "raise --timeout"),
+    ("raise first_token_timeout=, or shorten", "shorten"),
+    ("raise idle_timeout= if the server is slow; if it", "if the server"),
     (" in base_url", " in --base-url"),
     ("there as base_url", "there as --base-url"),
 )
