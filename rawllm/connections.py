@@ -94,10 +94,9 @@ class _Answer(http.client.HTTPResponse):
         raise heads.HeadError(f"more than {_MOST_FIELDS} headers")
 
     def _start(self) -> bytes:
-        """The first bytes of a head, where they come by themselves.
+        """The first bytes of a head, as far as they came too few at a time to be told.
 
-        What they are is looked at at once: a server that speaks something else may
-        wait for us.
+        They are judged as they come: a server that speaks something else may wait for us.
         """
         start = b""
         while True:

@@ -76,7 +76,7 @@ def parsed(lines: Sequence[bytes]) -> Head:
         elif fields and text[0] in _BLANKS:  # section 5.2: it goes on with the last one
             name, value = fields[-1]
             fields[-1] = (name, f"{value} {text.strip(_BLANKS)}".strip(_BLANKS))
-        elif not (colon and not name):  # PHP's: a header without a name says nothing
+        elif name or not colon:  # a header without a name, as PHP sends, says nothing
             raise HeadError(f"a line that is no header: {text!r}")
     version, code, reason = status.groups("")
     return Head(10 + (version != "0"), int(code), reason.strip(_BLANKS), fields)

@@ -159,8 +159,8 @@ class Load:
     def rest(self) -> Rest:
         """What is left of the calls, once the threads are gone that watched their limits."""
         patience = time.monotonic() + 5.0
-        while threading.active_count() > 1 and time.monotonic() < patience:
-            time.sleep(0.01)
+        for thread in {*threading.enumerate()} - {threading.current_thread()}:
+            thread.join(max(0.0, patience - time.monotonic()))
         gc.collect()
         calls = sum(self.tally.counts.values())
         elapsed = time.monotonic() - self._began
