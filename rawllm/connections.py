@@ -230,7 +230,35 @@ class _HTTPSConnection(_HTTPConnection, urllib3.connection.HTTPSConnection):
             raise TimeoutError("the proxy did not answer in time")
 
 
+class _Idle:
+    """The connections that are kept, the last one first: as much of a queue as urllib3 asks for.
+
+    Without a lock, which another thread may hold at a fork: the child would
+    wait for it for ever as soon as it drops the pool.
+    """
+
+    def __init__(self, maxsize: int) -> None:
+        self.maxsize = maxsize
+        self._kept: list[Any] = []
+
+    def qsize(self) -> int:
+        return len(self._kept)
+
+    def get(self, **_: Any) -> Any:
+        """The last; raises `queue.Empty` at once, for none of our pools waits for one."""
+        try:
+            return self._kept.pop()
+        except IndexError:
+            raise queue.Empty from None
+
+    def put(self, item: Any, **_: Any) -> None:
+        if len(self._kept) >= self.maxsize:
+            raise queue.Full
+        self._kept.append(item)
+
+
 class _HTTPPool(urllib3.HTTPConnectionPool):
+    QueueCls = _Idle  # type: ignore[assignment]  # urllib3 says a standard queue
     ConnectionCls = _HTTPConnection  # pyright: ignore[reportAssignmentType]  # urllib3's protocol is narrower
 
     def _put_conn(self, conn: Any) -> None:

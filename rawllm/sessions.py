@@ -7,6 +7,7 @@ means (`replies.py`).
 
 import contextlib
 import os
+import queue
 import time
 from base64 import b64encode
 from datetime import timedelta
@@ -143,9 +144,11 @@ class CallersSession:
         """Let go of its connections, which after a fork are the parent's."""
         for adapter in self._session.adapters.values():
             if isinstance(adapter, requests.adapters.HTTPAdapter):
+                for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):
+                    _drop_connections(manager)
                 state = adapter.__getstate__()
                 adapter.__setstate__(state)  # type: ignore[attr-defined]  # as unpickling does
-        # It may have been held at the fork by a thread that is not here.
+        # As those of the pools.
         self._session.cookies._cookies_lock = RLock()  # type: ignore[attr-defined]
 
     def prepare(self, request: Request) -> Prepared:
@@ -169,6 +172,21 @@ class CallersSession:
     def close(self) -> None:
         """Close its idle connections."""
         self._session.close()
+
+
+def _drop_connections(manager: Any) -> None:
+    """Close what its pools keep.
+
+    At the fork their locks may have been held by a thread that is not here: they are new.
+    """
+    manager.pools.lock = RLock()
+    for key in manager.pools.keys():  # noqa: SIM118  # no dict: it cannot be iterated
+        idle = manager.pools[key].pool
+        if isinstance(idle, queue.Queue):  # and not of a pool that was closed
+            kept = idle.queue
+            idle.__init__(idle.maxsize)  # type: ignore[misc]
+            for connection in filter(None, kept):
+                connection.close()
 
 
 # --- a request --------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import socket
 import threading
 import time
@@ -427,6 +428,21 @@ def test_a_head_may_have_a_hundred_fields_and_long_ones(pools: urllib3.PoolManag
         wire.start(Watch())
         answered = pools.request("GET", server.url)
     assert (answered.data, len(answered.headers["A"])) == (b"Hello", 98 * 3 + 65_531)
+
+
+@pytest.mark.parametrize("scheme", connections.POOLS)
+def test_a_pool_keeps_the_last_connections_without_a_lock(scheme: str) -> None:
+    pool = connections.POOLS[scheme]("localhost", maxsize=2)
+    kept: Any = pool.pool
+    assert not isinstance(kept, queue.Queue)
+    assert [kept.get(), kept.get()] == [None, None]
+    kept.put("first")
+    kept.put("second")
+    with pytest.raises(queue.Full):
+        kept.put("third")
+    assert [kept.qsize(), kept.get(), kept.get(), kept.qsize()] == [2, "second", "first", 0]
+    with pytest.raises(queue.Empty):
+        kept.get()
 
 
 def test_closing_a_pool_fails_no_call_that_is_about_to_use_it() -> None:

@@ -21,7 +21,18 @@ import rawllm
 from rawllm.keys import Guarded, Key, Place
 from rawllm.sessions import CallersSession, Options, OwnSession, without_secrets
 from rawllm.settings import Request
-from tests.servers import AUTHORITY, CHAT, EVENTS, Server, answer, head, serve, stream
+from tests.servers import (
+    AUTHORITY,
+    CHAT,
+    EVENTS,
+    PATIENCE,
+    End,
+    Server,
+    answer,
+    head,
+    serve,
+    stream,
+)
 
 KEY = "sk-very-secret-1234"
 BASE = "http://localhost/v1"
@@ -388,6 +399,18 @@ def test_a_callers_session_lets_go_of_its_connections_and_of_nothing_else() -> N
     assert session.adapters["odd://"] is odd
     assert session.cookies.get_dict() == {"a": "b"}
     assert session.adapters["http://"] is mine
+
+
+def test_a_callers_session_closes_its_connections_even_if_it_has_closed_a_pool() -> None:
+    session = requests.Session()
+    manager = session.get_adapter("http://").poolmanager  # type: ignore[attr-defined]
+    manager.connection_from_url("http://localhost:1").close()
+    with serve([answer(b"a"), End.HOLD]) as server:
+        callers = CallersSession(session, Options())
+        asked = callers.prepare(request(server.url, None))
+        assert callers.send(asked, WAIT).content == b"a"
+        callers.begin_anew()
+        assert server.left.wait(PATIENCE)
 
 
 class Odd(requests.adapters.BaseAdapter):

@@ -11,6 +11,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,55 @@ def test_a_forked_process_has_connections_of_its_own(
         assert results.get() == "Hello there!"
         client.chat("m", "x")
         assert [request.connection for request in server.requests] == [0, 1, 0]
+
+
+def _pools(session: requests.Session) -> Any:
+    return session.get_adapter("http://").poolmanager.pools  # type: ignore[attr-defined]
+
+
+_CALLERS_LOCKS: dict[str, Callable[[requests.Session], Any]] = {
+    "its cookies": lambda session: session.cookies._cookies_lock,  # type: ignore[attr-defined]
+    "its pools": lambda session: _pools(session).lock,
+    "a pool": lambda session: _pools(session)[min(_pools(session).keys())].pool.mutex,
+}
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("lock", _CALLERS_LOCKS.values(), ids=_CALLERS_LOCKS)
+def test_a_forked_process_does_not_wait_for_locks_that_were_held(
+    lock: Callable[[requests.Session], Any],
+) -> None:
+    context = multiprocessing.get_context("fork")
+    session = requests.Session()
+    with serve(answer(CHAT)) as server, rawllm.Client(server.url, session=session) as client:
+        client.chat("m", "x")
+        results = context.SimpleQueue()
+        child = context.Process(target=_say, args=(client, results))
+        with _held(lock(session)):
+            child.start()
+            child.join(PATIENCE)
+        child.kill()
+        child.join()
+        assert child.exitcode == 0
+        assert results.get() == "Hello there!"
+
+
+@contextmanager
+def _held(lock: Any) -> Iterator[None]:
+    """By another thread."""
+    taken, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock:
+            taken.set()
+            release.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    taken.wait()
+    yield
+    release.set()
+    thread.join()
 
 
 def test_a_mistake_in_a_callers_hook_is_its_own() -> None:

@@ -35,7 +35,7 @@ def test_sixty_four_threads_and_a_server_that_fails_one_call_in_twenty(
     )
     assert seen.returncode == 0, seen.stderr
     told = json.loads(seen.stdout)
-    assert not told["failures"], (told["failures"][:5], seen.stderr)
+    assert not told["failures"], "\n".join([*told["failures"][:5], seen.stderr])
     for fault, outcome, count in told["counts"]:
         note(fault, outcome, count)
 
