@@ -189,8 +189,8 @@ class Job(NamedTuple):
         return cuts[self.part :: self.parts]
 
 
-#: Where somebody waits after each cut, each so-manyth is made.
-EACH = {("streams", Way.SILENCE): 16, ("whole answers", Way.SILENCE): 16}
+#: Where somebody waits after each cut of what is no stream, each so-manyth is made.
+EACH = {("whole answers", Way.SILENCE): 16}
 
 
 def number_of_cuts(kind: str, way: Way) -> int:
@@ -199,18 +199,11 @@ def number_of_cuts(kind: str, way: Way) -> int:
     return -(-cuts // EACH.get((kind, way), 1))
 
 
-_LONG = 100_000  # bytes: there is one recording, of 1,299 events, that is longer
-_MIDDLE = 20_000  # bytes from its start, and from its end
-
-
 def places(recording: Recording, sample: int | None) -> list[int]:
     """Where it is cut."""
     size, start = len(recording.raw), start_of(recording)
     if sample is None:
-        # What comes before each cut is read again, which takes the long one most of the time.
-        step = 7 if size > _LONG else 1
-        middle = range(min(size, _MIDDLE), max(size - _MIDDLE, 0), step)
-        return sorted({*range(size)[:_MIDDLE], *middle, *range(size)[-_MIDDLE:]})
+        return [*range(size)]
     ends = told(recording).ends if recording.is_stream else []
     near = [*ends[:: len(ends) // sample + 1], *ends[-2:]]
     chosen = {*range(0, start, start // 2), *range(start, size, (size - start) // sample + 1)}
