@@ -59,7 +59,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
     ) -> Any:
         """The pool of connections, which requests looks for anew each time."""
         pool = self._pools.get(_way(request, verify, proxies, cert))
-        if pool is None or pool.pool is None:  # urllib3's own, of SOCKS, can be closed
+        if pool is None:
             if len(self._pools) >= _MOST_POOLS:
                 self._pools.clear()
             pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
@@ -105,7 +105,11 @@ class _Adapter(requests.adapters.HTTPAdapter):
         proxy = Place(proxy)  # whose password no traceback shows
         manager = super().proxy_manager_for(proxy, **proxy_kwargs)
         theirs = manager.pool_classes_by_scheme
-        manager.pool_classes_by_scheme = theirs if _is_socks(proxy) else connections.POOLS
+        manager.pool_classes_by_scheme = (
+            {scheme: connections.kept_like_ours(pool) for scheme, pool in theirs.items()}
+            if _is_socks(proxy)
+            else connections.POOLS
+        )
         return manager
 
 

@@ -7,6 +7,7 @@ told from a server that fails. What is left out: what a failure was
 """
 
 import contextlib
+import functools
 import http.client
 import queue
 import socket
@@ -179,6 +180,15 @@ class _HTTPConnection(urllib3.connection.HTTPConnection):
         if held:
             super().send(held)
 
+    def getresponse(self) -> Any:
+        try:
+            return super().getresponse()
+        except BaseException:
+            # A forked process may hold the socket too: closing it would not tell the server.
+            if self.watch is not None:
+                self.watch.shut()
+            raise
+
     def close(self) -> None:
         self.requests_made, self._head = 0, None
         super().close()
@@ -257,8 +267,21 @@ class _Idle:
         self._kept.append(item)
 
 
-class _HTTPPool(urllib3.HTTPConnectionPool):
-    QueueCls = _Idle  # type: ignore[assignment]  # urllib3 says a standard queue
+class _Pool:
+    """What every pool of ours does, SOCKS or not."""
+
+    QueueCls: Any = _Idle
+    pool: Any
+
+    def close(self) -> None:
+        """Close the idle connections. urllib3's own fails the calls that are about to take one."""
+        for _ in range(self.pool.qsize()):
+            with contextlib.suppress(queue.Empty):
+                if (conn := self.pool.get()) is not None:
+                    conn.close()
+
+
+class _HTTPPool(_Pool, urllib3.HTTPConnectionPool):
     ConnectionCls = _HTTPConnection  # pyright: ignore[reportAssignmentType]  # urllib3's protocol is narrower
 
     def _put_conn(self, conn: Any) -> None:
@@ -269,14 +292,6 @@ class _HTTPPool(urllib3.HTTPConnectionPool):
             conn.release()
         super()._put_conn(conn)
 
-    def close(self) -> None:
-        """Close the idle connections. urllib3's own fails the calls that are about to take one."""
-        idle: Any = self.pool
-        for _ in range(idle.maxsize):
-            with contextlib.suppress(queue.Empty):
-                if (conn := idle.get(block=False)) is not None:
-                    conn.close()
-
 
 class _HTTPSPool(_HTTPPool, urllib3.HTTPSConnectionPool):
     ConnectionCls = _HTTPSConnection  # pyright: ignore[reportAssignmentType]
@@ -284,6 +299,12 @@ class _HTTPSPool(_HTTPPool, urllib3.HTTPSConnectionPool):
 
 #: For a pool manager's `pool_classes_by_scheme`.
 POOLS: dict[str, type[urllib3.HTTPConnectionPool]] = {"http": _HTTPPool, "https": _HTTPSPool}
+
+
+@functools.cache
+def kept_like_ours(theirs: type[Any]) -> type[Any]:
+    """A class of pools for connections that are not ours, those of SOCKS."""
+    return theirs if issubclass(theirs, _Pool) else type(theirs.__name__, (_Pool, theirs), {})
 
 
 def socket_of(raw: Any) -> socket.socket | None:

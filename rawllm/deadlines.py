@@ -42,14 +42,24 @@ class Watch:
         self._ends = {name: start + limit for name, limit in limits.items() if limit is not None}
         self._lock = threading.Lock()
         self._pid = os.getpid()
-        self._stopped: threading.Event | None = None  # of the thread, where there is one
+        #: Held until the thread is to end, where there is one.
+        self._stopped: threading.Lock | None = None
         self._socket: weakref.ref[socket.socket] | None = None
         self._passed: str | None = None
         #: Whether a limit has ended what the call waited for.
         self.ended: bool = False
 
     def __del__(self) -> None:
-        self.stop()
+        # No lock is taken here: the garbage may be collected while this thread holds it.
+        self._end_thread()
+
+    @property
+    def inherited(self) -> bool:
+        """Whether the call is that of the process from which this one was forked.
+
+        Its socket is the parent's, and its locks may be held by threads that are not here.
+        """
+        return self._pid != os.getpid()
 
     def passed(self) -> str | None:
         """The name of the limit that has passed, `None` as long as none has."""
@@ -100,6 +110,8 @@ class Watch:
 
     def stop(self) -> None:
         """The call is over, or its socket is no longer its own: until the next `attach`."""
+        if self.inherited:
+            return
         with self._lock:
             self._socket = None
             self._end_thread()
@@ -109,10 +121,11 @@ class Watch:
 
         False if there is no socket to shut.
         """
+        if self.inherited:
+            return False
         with self._lock:
             sock = self._socket() if self._socket is not None else None
-            # A forked process shares the socket, and must leave it to its parent.
-            if sock is not None and self._pid == os.getpid():
+            if sock is not None:
                 # Said first, for the reader wakes up as soon as the socket is shut.
                 self.ended = self.ended or by_limit
                 with contextlib.suppress(OSError):  # it is closed already
@@ -122,9 +135,9 @@ class Watch:
             return sock is not None
 
     def _end_thread(self) -> None:
-        if self._stopped is not None:
-            self._stopped.set()
-        self._stopped = None
+        stopped, self._stopped = self._stopped, None
+        if stopped is not None:
+            stopped.release()
 
     def _begin(self) -> None:
         """Start the thread, if there is something to watch and no thread yet."""
@@ -132,7 +145,8 @@ class Watch:
             limits = bool(self._ends) or self.idle_timeout is not None
             if self._stopped is not None or self._socket is None or not limits:
                 return
-            stopped = self._stopped = threading.Event()
+            stopped = self._stopped = threading.Lock()
+            stopped.acquire()
         watched = weakref.ref(self)
         threading.Thread(target=_watch, args=(watched, stopped), daemon=True).start()
 
@@ -146,12 +160,10 @@ class Watch:
         return min(waits) if waits else None
 
 
-def _watch(watched: "weakref.ref[Watch]", stopped: threading.Event) -> None:
+def _watch(watched: "weakref.ref[Watch]", stopped: threading.Lock) -> None:
     """The thread: it holds the watch only while it looks, so that a dropped call ends it."""
-    while not stopped.is_set():
+    pause: float | None = 0.0
+    while pause is not None and not stopped.acquire(timeout=max(pause, 0.0)):
         watch = watched()
         pause = watch._look() if watch is not None else None
         del watch
-        if pause is None:
-            return
-        stopped.wait(max(pause, 0.0))

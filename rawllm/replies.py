@@ -151,6 +151,8 @@ class Reply:
         """Close the connection, unless the body has been read to its end."""
         if not self._closed:
             self._closed = True
+            if self.watch.inherited:
+                return  # it is for the parent to close, some thread of which may be reading
             # First the socket: closing the response waits for a thread that reads.
             self.watch.shut()
             self.watch.stop()

@@ -20,6 +20,7 @@ import requests
 import requests.adapters
 import requests.auth
 import requests.hooks
+from urllib3._collections import RecentlyUsedContainer
 
 from rawllm import urls
 from rawllm.adapters import Session
@@ -141,14 +142,21 @@ class CallersSession:
         self._options = options
 
     def begin_anew(self) -> None:
-        """Let go of its connections, which after a fork are the parent's."""
+        """Let go of its connections, which after a fork are the parent's.
+
+        Each lock may be held by a thread that is not here, so that all are new. To be
+        called before any other thread is.
+        """
         for adapter in self._session.adapters.values():
             if isinstance(adapter, requests.adapters.HTTPAdapter):
-                for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):
-                    _drop_connections(manager)
+                managers = (adapter.poolmanager, *adapter.proxy_manager.values())
+                pools = [getattr(manager, "pools", None) for manager in managers]
+                # Those for sockets of Unix have pools of their own.
+                for each in (*pools, *vars(adapter).values()):
+                    if isinstance(each, RecentlyUsedContainer):
+                        _renew(each)
                 state = adapter.__getstate__()
                 adapter.__setstate__(state)  # type: ignore[attr-defined]  # as unpickling does
-        # As those of the pools.
         self._session.cookies._cookies_lock = RLock()  # type: ignore[attr-defined]
 
     def prepare(self, request: Request) -> Prepared:
@@ -174,19 +182,19 @@ class CallersSession:
         self._session.close()
 
 
-def _drop_connections(manager: Any) -> None:
-    """Close what its pools keep.
-
-    At the fork their locks may have been held by a thread that is not here: they are new.
-    """
-    manager.pools.lock = RLock()
-    for key in manager.pools.keys():  # noqa: SIM118  # no dict: it cannot be iterated
-        idle = manager.pools[key].pool
-        if isinstance(idle, queue.Queue):  # and not of a pool that was closed
+def _renew(pools: Any) -> None:
+    """Make the pools what they were before their first connection."""
+    pools.lock = RLock()
+    for key in pools.keys():  # noqa: SIM118  # no dict: it cannot be iterated
+        idle = pools[key].pool
+        if isinstance(idle, queue.Queue):  # not if the pool was closed; others' go with the pool
             kept = idle.queue
             idle.__init__(idle.maxsize)  # type: ignore[misc]
+            for _ in range(idle.maxsize):
+                idle.put(None)
             for connection in filter(None, kept):
-                connection.close()
+                with contextlib.suppress(Exception):  # whatever it is, it is not needed
+                    connection.close()
 
 
 # --- a request --------------------------------------------------------------

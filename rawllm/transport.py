@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from random import random
@@ -32,6 +33,10 @@ logger: logging.Logger = logging.getLogger("rawllm")
 _MOST_REDIRECTS = 5
 
 
+#: All that are in use.
+_TRANSPORTS: "weakref.WeakSet[Transport]" = weakref.WeakSet()
+
+
 class Transport:
     """A session and its connections, for many threads and after a fork.
 
@@ -49,15 +54,22 @@ class Transport:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._options = Options(proxies, verify, cert)
-        self._callers = CallersSession(session, self._options) if session is not None else None
         self._sleep = sleep
-        #: By process, for after a fork the sockets are the parent's.
-        self._own = {os.getpid(): OwnSession(self._options)}
-        self._pid = os.getpid()  # whose connections the caller's session has
+        self._session: CallersSession | OwnSession = (
+            OwnSession(self._options) if session is None else CallersSession(session, self._options)
+        )
+        _TRANSPORTS.add(self)
 
     def close(self) -> None:
         """Close the idle connections."""
-        self._session().close()
+        self._session.close()
+
+    def begin_anew(self) -> None:
+        """Let go of the connections: in a forked process they are the parent's."""
+        if isinstance(self._session, CallersSession):
+            self._session.begin_anew()
+        else:
+            self._session = OwnSession(self._options)
 
     def send(self, request: Request, limits: Limits, call: failures.Call) -> Reply:
         """The answer to `request`, its headers read and its status a success.
@@ -124,8 +136,8 @@ class Transport:
         self, request: Request, limits: Limits, call: failures.Call, watch: Watch
     ) -> "Reply | _Failed":
         """Send once; the reply has its headers."""
-        session = self._session()
-        ours = session is not self._callers
+        session = self._session
+        ours = isinstance(session, OwnSession)
         connect, read, left = limits.connect, limits.read, watch.left()
         if left is not None:
             # Of a caller's connections the socket is not known before the
@@ -158,17 +170,6 @@ class Transport:
         response.url = call.url
         return Reply(response, call, watch)
 
-    def _session(self) -> "CallersSession | OwnSession":
-        """The caller's session, or this process's own."""
-        # Without a lock, which another thread may have held at the fork.
-        pid = os.getpid()
-        if self._callers is not None:
-            if self._pid != pid:
-                self._callers.begin_anew()
-                self._pid = pid
-            return self._callers
-        return self._own.get(pid) or self._own.setdefault(pid, OwnSession(self._options))
-
 
 class _Failed(NamedTuple):
     """One try failed. `error` is what the caller will see if it was the last."""
@@ -180,3 +181,14 @@ class _Failed(NamedTuple):
 
 def _now() -> datetime:
     return datetime.now(timezone.utc)
+
+
+def begin_anew() -> None:
+    """Let go of all connections, which in a forked process are the parent's."""
+    for transport in list(_TRANSPORTS):
+        transport.begin_anew()
+
+
+# At once and not at its next call: then the child may have threads that use the same session.
+if hasattr(os, "register_at_fork"):  # pragma: no branch  # Windows knows no forks
+    os.register_at_fork(after_in_child=begin_anew)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import requests
-import urllib3
 
 import rawllm
 from rawllm.adapters import Session
@@ -60,19 +59,6 @@ def test_authorities_that_are_not_there_are_not_taken_for_trust(session: Session
             with pytest.raises(OSError, match="nowhere"):
                 session.get(server.url, verify="/nowhere.pem")
         session.close()
-
-
-def test_a_pool_that_somebody_closed_is_made_anew(session: Session) -> None:
-    adapter: Any = session.get_adapter("http://")
-    adapter.poolmanager.pool_classes_by_scheme = urllib3.poolmanager.pool_classes_by_scheme
-    with serve(answer(b"a")) as server:
-        for _ in range(2):
-            assert session.get(server.url).content == b"a"
-            pools = dict(adapter._pools)
-            session.close()
-            adapter._pools.update(pools)  # as by a thread that was about to
-        session.close()
-    assert [request.connection for request in server.requests] == [0, 1]
 
 
 # --- proxies ----------------------------------------------------------------

@@ -289,12 +289,15 @@ def test_a_connection_says_whether_an_answer_had_begun(
         assert wire.begun is begun
 
 
+@pytest.mark.parametrize("watch", [None, Watch()], ids=["alone", "watched"])
 @pytest.mark.parametrize(
     "head", ["HT", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nServer: x"]
 )
-def test_a_head_that_breaks_off_is_no_answer(pools: urllib3.PoolManager, head: str) -> None:
+def test_a_head_that_breaks_off_is_no_answer(
+    pools: urllib3.PoolManager, head: str, watch: Watch | None
+) -> None:
     with serve([head.encode(), End.FIN]) as server:
-        wire.start(Watch())
+        wire.start(watch)
         with pytest.raises(U.ProtocolError) as caught:
             pools.request("GET", server.url)
     assert troubles.event(caught.value) == "dropped"
@@ -430,19 +433,60 @@ def test_a_head_may_have_a_hundred_fields_and_long_ones(pools: urllib3.PoolManag
     assert (answered.data, len(answered.headers["A"])) == (b"Hello", 98 * 3 + 65_531)
 
 
-@pytest.mark.parametrize("scheme", connections.POOLS)
-def test_a_pool_keeps_the_last_connections_without_a_lock(scheme: str) -> None:
-    pool = connections.POOLS[scheme]("localhost", maxsize=2)
-    kept: Any = pool.pool
+POOLS: dict[str, type[Any]] = {
+    **connections.POOLS,
+    "socks": connections.kept_like_ours(urllib3.HTTPConnectionPool),
+}
+
+
+@pytest.mark.parametrize("kind", POOLS.values(), ids=POOLS)
+def test_a_pool_keeps_the_last_connections_without_a_lock(kind: type[Any]) -> None:
+    pool = kind("localhost", maxsize=2)
+    kept = pool.pool
     assert not isinstance(kept, queue.Queue)
     assert [kept.get(), kept.get()] == [None, None]
-    kept.put("first")
-    kept.put("second")
+    kept.put(first := Odd())
+    kept.put(second := Odd())
     with pytest.raises(queue.Full):
-        kept.put("third")
-    assert [kept.qsize(), kept.get(), kept.get(), kept.qsize()] == [2, "second", "first", 0]
+        kept.put(Odd())
+    assert [kept.qsize(), kept.get(), kept.get(), kept.qsize()] == [2, second, first, 0]
     with pytest.raises(queue.Empty):
         kept.get()
+    kept.put(None)
+    kept.put(second)
+    pool.close()
+    assert [first.closed, second.closed, kept.qsize()] == [False, True, 0]
+
+
+class Odd:
+    """What is kept as a connection."""
+
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("kind", [*connections.POOLS.values(), POOLS["socks"]])
+def test_pools_that_are_kept_like_ours_stay_as_they_are(kind: Any) -> None:
+    assert connections.kept_like_ours(kind) is kind
+
+
+def test_a_server_sees_that_it_is_not_waited_for_even_if_another_process_holds_the_socket(
+    pools: urllib3.PoolManager,
+) -> None:
+    with serve([End.HOLD]) as server:
+        pool: Any = pools.connection_from_url(server.url)
+        connection = pool._get_conn()
+        wire.start(Watch(), read_timeout=0.05)
+        connection.connect()
+        with connection.sock.dup():
+            connection.request("GET", "/")
+            with pytest.raises(TimeoutError):
+                connection.getresponse()
+            connection.close()
+            assert server.left.wait(PATIENCE)
+        wire.start(None)
 
 
 def test_closing_a_pool_fails_no_call_that_is_about_to_use_it() -> None:

@@ -6,11 +6,13 @@ import gc
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from rawllm.deadlines import Watch
+from tests.forks import FORKED, in_child
 from tests.servers import PATIENCE
 
 Pair = tuple[socket.socket, socket.socket]
@@ -122,9 +124,9 @@ def test_what_is_hurried_ends_soon(pair: Pair, deadline: float | None) -> None:
 
 
 def test_what_is_hurried_without_a_socket_needs_no_thread() -> None:
-    before = threading.active_count()
+    before = {*threading.enumerate()}
     Watch().hurry(PATIENCE)
-    assert threading.active_count() == before
+    assert not {*threading.enumerate()} - before
 
 
 def test_it_is_known_whether_a_limit_ended_something(pair: Pair, clock: Clock) -> None:
@@ -136,15 +138,28 @@ def test_it_is_known_whether_a_limit_ended_something(pair: Pair, clock: Clock) -
     assert watch.ended
 
 
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_forked_process_leaves_the_socket_to_its_parent(pair: Pair) -> None:
+@pytest.mark.filterwarnings(FORKED)
+@pytest.mark.parametrize("work", [Watch.stop, Watch.shut, Watch.__del__], ids=lambda f: f.__name__)
+def test_a_forked_process_leaves_the_socket_to_its_parent(
+    pair: Pair, work: Callable[[Watch], Any]
+) -> None:
+    watch = Watch(deadline=PATIENCE * 9)
+    watch.attach(pair[0])
+    with watch._lock:  # as a thread that the child does not have
+        assert not in_child(lambda: work(watch))
+    assert not is_shut(pair[0])
+    watch.stop()
+
+
+def test_an_inherited_watch_touches_nothing(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     watch = Watch()
     watch.attach(pair[0])
-    if os.fork() == 0:
-        watch.shut()
-        os._exit(0)
-    os.wait()
-    assert not is_shut(pair[0])
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "getpid", lambda: -1)
+        assert watch.inherited
+        watch.stop()
+        assert not watch.shut()
+    assert watch.shut()
 
 
 def test_a_socket_attached_too_late_is_shut_at_once(pair: Pair, clock: Clock) -> None:
@@ -155,11 +170,11 @@ def test_a_socket_attached_too_late_is_shut_at_once(pair: Pair, clock: Clock) ->
 
 
 def test_a_socket_attached_twice_is_watched_once(pair: Pair) -> None:
-    before = threading.active_count()
+    before = {*threading.enumerate()}
     watch = Watch(deadline=PATIENCE)
     watch.attach(pair[0])
     watch.attach(pair[0])
-    assert threading.active_count() == before + 1
+    assert len({*threading.enumerate()} - before) == 1
     watch.stop()
 
 

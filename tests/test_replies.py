@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import threading
 import traceback
 from collections.abc import Callable
@@ -317,6 +318,15 @@ def test_a_reply_may_be_closed_twice() -> None:
         answered.close()
         with pytest.raises(rawllm.IncompleteStreamError, match=r"close\(\) was called"):
             list(answered)
+
+
+def test_another_processs_reply_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve(stream(*EVENTS)) as server, rawllm.Client(server.url) as client:
+        answered = client.chat.completions.create(model="m", messages="x", stream=True)
+        with monkeypatch.context() as forked:
+            forked.setattr(os, "getpid", lambda: -1)
+            answered.close()
+        assert answered.completion.choices[0].message.content == "Hello there!"
 
 
 class Broken:

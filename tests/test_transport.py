@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import pickle
 import socket
+import sys
 import threading
+import time
 import traceback
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,10 +19,12 @@ from typing import Any
 
 import pytest
 import requests
+import urllib3
 
 import rawllm
-from rawllm import retries
+from rawllm import retries, transport
 from rawllm.transport import Transport
+from tests.forks import FORKED, in_child
 from tests.servers import (
     AUTHORITY,
     CHAT,
@@ -40,6 +44,7 @@ from tests.servers import (
 )
 
 KEY = "sk-very-secret-1234"
+TEXT = "Hello there!"
 BUSY = answer({"error": {"message": "busy"}}, 503, retry_after_ms="1")
 LOADING = answer({"error": {"message": "Loading model"}}, 503, retry_after_ms="1")
 
@@ -95,25 +100,87 @@ def test_many_threads_share_one_client() -> None:
         assert len({request.connection for request in server.requests}) <= 16
 
 
-def _say(client: rawllm.Client, results: Any) -> None:
-    results.put(client.chat("m", "x"))
+# --- after a fork -----------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.filterwarnings(FORKED)
 @pytest.mark.parametrize("kind", [lambda: None, requests.Session], ids=["ours", "the caller's"])
 def test_a_forked_process_has_connections_of_its_own(
     kind: Callable[[], requests.Session | None],
 ) -> None:
-    context = multiprocessing.get_context("fork")
     with serve(answer(CHAT)) as server, rawllm.Client(server.url, session=kind()) as client:
+        copy = client.with_options(max_retries=0)
+        other = client.with_options(verify=False)
         client.chat("m", "x")
-        results = context.SimpleQueue()
-        child = context.Process(target=_say, args=(client, results))
-        child.start()
-        child.join(PATIENCE)
-        assert results.get() == "Hello there!"
+        assert in_child(lambda: [c.chat("m", "x") for c in (client, copy, client)]) == [TEXT] * 3
+        other.chat("m", "x")
         client.chat("m", "x")
-        assert [request.connection for request in server.requests] == [0, 1, 0]
+    assert [request.connection for request in server.requests][:4] == [0, 1, 1, 1]
+    assert server.requests[-1].connection == 0
+
+
+def test_what_begins_anew_leaves_no_connection_behind() -> None:
+    held: Script = [answer(CHAT), End.HOLD]
+    with serve(held) as one, serve(held) as other, requests.Session() as session:
+        clients = [rawllm.Client(one.url), rawllm.Client(other.url, session=session)]
+        for client in clients:
+            client.chat("m", "x")
+        transport.begin_anew()
+        assert one.left.wait(PATIENCE)
+        assert other.left.wait(PATIENCE)
+        del clients
+
+
+class _OfItsOwn(requests.adapters.HTTPAdapter):
+    """As those for sockets of Unix: it has pools beside those of its manager."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pools: Any = urllib3.PoolManager().pools
+
+    def get_connection_with_tls_context(self, request: Any, *_: Any, **__: Any) -> Any:
+        host, port = request.url.split("/")[2].split(":")
+        if "the only one" not in self.pools:
+            self.pools["the only one"] = urllib3.HTTPConnectionPool(host, int(port), block=True)
+        return self.pools["the only one"]
+
+
+class _WithoutPools(requests.adapters.HTTPAdapter):
+    """With a manager that keeps none."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager = _Manager(self.poolmanager)
+
+
+class _Manager:
+    def __init__(self, manager: Any) -> None:
+        self.connection_from_host = manager.connection_from_host
+        self.connection_from_url = manager.connection_from_url
+        self.clear = manager.clear
+
+
+ADAPTERS: dict[str, Callable[[], requests.adapters.HTTPAdapter]] = {
+    "waits for a connection": lambda: requests.adapters.HTTPAdapter(
+        pool_maxsize=1, pool_block=True
+    ),
+    "has pools of its own": _OfItsOwn,
+    "has a manager without pools": _WithoutPools,
+}
+
+
+@pytest.mark.filterwarnings(FORKED)
+@pytest.mark.parametrize("make", ADAPTERS.values(), ids=ADAPTERS)
+def test_a_forked_process_has_connections_of_its_own_by_a_callers_adapter(
+    make: Callable[[], requests.adapters.HTTPAdapter],
+) -> None:
+    session = requests.Session()
+    session.mount("http://", make())
+    with serve(answer(CHAT)) as server, rawllm.Client(server.url, session=session) as client:
+        client.chat("m", "x")
+        assert in_child(lambda: [client.chat("m", "x"), client.chat("m", "x")]) == [TEXT] * 2
+        client.chat("m", "x")
+    assert [request.connection for request in server.requests] == [0, 1, 1, 0]
 
 
 def _pools(session: requests.Session) -> Any:
@@ -127,24 +194,22 @@ _CALLERS_LOCKS: dict[str, Callable[[requests.Session], Any]] = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.filterwarnings(FORKED)
 @pytest.mark.parametrize("lock", _CALLERS_LOCKS.values(), ids=_CALLERS_LOCKS)
 def test_a_forked_process_does_not_wait_for_locks_that_were_held(
     lock: Callable[[requests.Session], Any],
 ) -> None:
-    context = multiprocessing.get_context("fork")
     session = requests.Session()
     with serve(answer(CHAT)) as server, rawllm.Client(server.url, session=session) as client:
         client.chat("m", "x")
-        results = context.SimpleQueue()
-        child = context.Process(target=_say, args=(client, results))
+
+        def work() -> str:
+            said: str = client.chat("m", "x")
+            weakref.finalize._exitfunc()  # type: ignore[attr-defined]  # as at the child's end
+            return said
+
         with _held(lock(session)):
-            child.start()
-            child.join(PATIENCE)
-        child.kill()
-        child.join()
-        assert child.exitcode == 0
-        assert results.get() == "Hello there!"
+            assert in_child(work) == TEXT
 
 
 @contextmanager
@@ -155,14 +220,52 @@ def _held(lock: Any) -> Iterator[None]:
     def hold() -> None:
         with lock:
             taken.set()
-            release.wait()
+            release.wait(PATIENCE * 9)
 
-    thread = threading.Thread(target=hold)
+    thread = threading.Thread(target=hold, daemon=True)
     thread.start()
-    taken.wait()
-    yield
-    release.set()
-    thread.join()
+    assert taken.wait(PATIENCE)
+    try:
+        yield
+    finally:
+        release.set()
+        thread.join()
+
+
+@pytest.mark.filterwarnings(FORKED)
+@pytest.mark.parametrize("limits", [{}, {"deadline": 9 * PATIENCE}], ids=["no limit", "a limit"])
+@pytest.mark.parametrize("reading", [False, True], ids=["nobody reads", "a thread reads"])
+def test_a_forked_process_leaves_its_parents_stream_alone(
+    limits: dict[str, float], reading: bool
+) -> None:
+    gate = threading.Event()
+    script: Script = [
+        STREAM_HEAD,
+        chunk(event(EVENTS[1])),
+        gate,
+        *(chunk(event(e)) for e in EVENTS[2:]),
+    ]
+    with serve([*script, LAST_CHUNK]) as server, rawllm.Client(server.url) as client:
+        answered = client.chat.completions.create(model="m", messages="x", stream=True, **limits)
+        next(answered)
+        read = threading.Thread(target=lambda: answered.completion)
+        if reading:
+            read.start()
+            _until_it_waits_for_bytes(read)
+        assert in_child(answered.close) is None
+        gate.set()
+        if reading:
+            read.join(PATIENCE)
+        assert answered.completion.choices[0].message.content == TEXT
+
+
+def _until_it_waits_for_bytes(thread: threading.Thread) -> None:
+    end = time.monotonic() + PATIENCE
+    while sys._current_frames()[thread.ident or 0].f_code.co_name != "readinto":
+        assert time.monotonic() < end
+
+
+# --- a session of the caller's ----------------------------------------------
 
 
 def test_a_mistake_in_a_callers_hook_is_its_own() -> None:
@@ -198,35 +301,6 @@ def test_a_callers_session_does_not_mix_answers_up_either() -> None:
             client.get("/one")
         later.set()
         assert client.get("/two") == {"n": 2}
-
-
-def test_another_process_lets_go_of_a_callers_connections_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with serve(answer(CHAT)) as server, rawllm.Client(server.url, session=requests.Session()) as c:
-        c.chat("m", "x")
-        monkeypatch.setattr(os, "getpid", lambda: -1)
-        assert [c.chat("m", "x"), c.chat("m", "x")] == ["Hello there!"] * 2
-        assert [request.connection for request in server.requests] == [0, 1, 1]
-
-
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_forked_process_leaves_its_parents_stream_alone() -> None:
-    gate = threading.Event()
-    script: Script = [
-        STREAM_HEAD,
-        chunk(event(EVENTS[1])),
-        gate,
-        *(chunk(event(e)) for e in EVENTS[2:]),
-    ]
-    with serve([*script, LAST_CHUNK]) as server, rawllm.Client(server.url) as client:
-        answered = client.chat.completions.create(model="m", messages="x", stream=True)
-        next(answered)
-        child = multiprocessing.get_context("fork").Process(target=answered.close)
-        child.start()
-        child.join(PATIENCE)
-        gate.set()
-        assert answered.completion.choices[0].message.content == "Hello there!"
 
 
 def test_closing_a_client_closes_its_connections_whoever_keeps_what() -> None:

@@ -12,6 +12,7 @@ What is left out: the calls themselves, which are in `load_calls.py`.
 from __future__ import annotations
 
 import argparse
+import atexit
 import faulthandler
 import gc
 import json
@@ -187,7 +188,9 @@ def _fork(load: Load) -> None:
     if pid == 0:
         try:
             faulthandler.dump_traceback_later(LONGEST, exit=True)
-            os.write(writer, json.dumps(_in_child(load)).encode())
+            seen = json.dumps(_in_child(load)).encode()
+            atexit._run_exitfuncs()  # what is done at the end of a child that has no `_exit`
+            os.write(writer, seen)
         finally:
             os._exit(0)
     os.close(writer)
