@@ -14,7 +14,7 @@ import requests.cookies
 import requests.structures
 from requests.utils import select_proxy
 
-from rawllm import connections, urls
+from rawllm import pools, urls
 from rawllm.connections import wire
 from rawllm.keys import Place
 
@@ -51,7 +51,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = connections.POOLS
+        self.poolmanager.pool_classes_by_scheme = pools.POOLS
         self._pools: dict[tuple[Any, ...], Any] = {}
 
     def get_connection_with_tls_context(
@@ -106,9 +106,9 @@ class _Adapter(requests.adapters.HTTPAdapter):
         manager = super().proxy_manager_for(proxy, **proxy_kwargs)
         theirs = manager.pool_classes_by_scheme
         manager.pool_classes_by_scheme = (
-            {scheme: connections.kept_like_ours(pool) for scheme, pool in theirs.items()}
+            {scheme: pools.kept_like_ours(pool) for scheme, pool in theirs.items()}
             if _is_socks(proxy)
-            else connections.POOLS
+            else pools.POOLS
         )
         return manager
 

@@ -51,7 +51,9 @@ class Client(Verbs[Any]):
 
     Clients pickle, without their keys and other secrets, but a `session` with
     all it holds. The connections are shared with what `with_options` and
-    `copy.copy` return, between threads, and not with a forked process.
+    `copy.copy` return, between threads, and not with a forked process. Make the
+    first client before there are threads that may fork: what it imports, a child
+    that was born meanwhile would wait for.
     """
 
     def __init__(

@@ -6,10 +6,7 @@ told from a server that fails. What is left out: what a failure was
 (`troubles.py`).
 """
 
-import contextlib
-import functools
 import http.client
-import queue
 import socket
 import threading
 import time
@@ -109,7 +106,7 @@ class _Answer(http.client.HTTPResponse):
             start += self.fp.read(len(seen))
 
 
-class _HTTPConnection(urllib3.connection.HTTPConnection):
+class HTTPConnection(urllib3.connection.HTTPConnection):
     """Counts its requests, and is under the watch of the call that it serves."""
 
     response_class = _Answer
@@ -151,6 +148,7 @@ class _HTTPConnection(urllib3.connection.HTTPConnection):
         raise kind(self, str(failure)) from failure
 
     def request(self, *args: Any, **kwargs: Any) -> None:
+        """Send a request, over a connection that is made if there is none."""
         self.requests_made += 1
         wire.reused = self.requests_made > 1
         if self.sock is None:
@@ -181,6 +179,7 @@ class _HTTPConnection(urllib3.connection.HTTPConnection):
             super().send(held)
 
     def getresponse(self) -> Any:
+        """The answer's head; without one the server is told that nobody waits."""
         try:
             return super().getresponse()
         except BaseException:
@@ -190,6 +189,7 @@ class _HTTPConnection(urllib3.connection.HTTPConnection):
             raise
 
     def close(self) -> None:
+        """Close the socket; a next request begins anew."""
         self.requests_made, self._head = 0, None
         super().close()
 
@@ -206,7 +206,7 @@ class _HTTPConnection(urllib3.connection.HTTPConnection):
             self.watch.attach(sock)
 
 
-class _HTTPSConnection(_HTTPConnection, urllib3.connection.HTTPSConnection):
+class HTTPSConnection(HTTPConnection, urllib3.connection.HTTPSConnection):
     """The same over TLS, whose handshake takes the socket apart: a copy is watched meanwhile."""
 
     _copy: socket.socket | None = None
@@ -222,6 +222,7 @@ class _HTTPSConnection(_HTTPConnection, urllib3.connection.HTTPSConnection):
         return sock
 
     def connect(self) -> None:
+        """Make the connection, to the end of its handshake."""
         try:
             super().connect()
         finally:
@@ -238,73 +239,6 @@ class _HTTPSConnection(_HTTPConnection, urllib3.connection.HTTPSConnection):
         if self.watch is not None and self.watch.ended:
             # http.client takes the end of a proxy's answer for the end of its headers.
             raise TimeoutError("the proxy did not answer in time")
-
-
-class _Idle:
-    """The connections that are kept, the last one first: as much of a queue as urllib3 asks for.
-
-    Without a lock, which another thread may hold at a fork: the child would
-    wait for it for ever as soon as it drops the pool.
-    """
-
-    def __init__(self, maxsize: int) -> None:
-        self.maxsize = maxsize
-        self._kept: list[Any] = []
-
-    def qsize(self) -> int:
-        return len(self._kept)
-
-    def get(self, **_: Any) -> Any:
-        """The last; raises `queue.Empty` at once, for none of our pools waits for one."""
-        try:
-            return self._kept.pop()
-        except IndexError:
-            raise queue.Empty from None
-
-    def put(self, item: Any, **_: Any) -> None:
-        if len(self._kept) >= self.maxsize:
-            raise queue.Full
-        self._kept.append(item)
-
-
-class _Pool:
-    """What every pool of ours does, SOCKS or not."""
-
-    QueueCls: Any = _Idle
-    pool: Any
-
-    def close(self) -> None:
-        """Close the idle connections. urllib3's own fails the calls that are about to take one."""
-        for _ in range(self.pool.qsize()):
-            with contextlib.suppress(queue.Empty):
-                if (conn := self.pool.get()) is not None:
-                    conn.close()
-
-
-class _HTTPPool(_Pool, urllib3.HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection  # pyright: ignore[reportAssignmentType]  # urllib3's protocol is narrower
-
-    def _put_conn(self, conn: Any) -> None:
-        # Private to urllib3, and the one place where a connection returns to
-        # the pool. Without it a limit could shut the socket under the next
-        # call; then `Reply` would only notice at its next read.
-        if conn is not None:
-            conn.release()
-        super()._put_conn(conn)
-
-
-class _HTTPSPool(_HTTPPool, urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection  # pyright: ignore[reportAssignmentType]
-
-
-#: For a pool manager's `pool_classes_by_scheme`.
-POOLS: dict[str, type[urllib3.HTTPConnectionPool]] = {"http": _HTTPPool, "https": _HTTPSPool}
-
-
-@functools.cache
-def kept_like_ours(theirs: type[Any]) -> type[Any]:
-    """A class of pools for connections that are not ours, those of SOCKS."""
-    return theirs if issubclass(theirs, _Pool) else type(theirs.__name__, (_Pool, theirs), {})
 
 
 def socket_of(raw: Any) -> socket.socket | None:

@@ -7,7 +7,6 @@ means (`replies.py`).
 
 import contextlib
 import os
-import queue
 import time
 from base64 import b64encode
 from datetime import timedelta
@@ -20,11 +19,11 @@ import requests
 import requests.adapters
 import requests.auth
 import requests.hooks
-from urllib3._collections import RecentlyUsedContainer
 
 from rawllm import urls
 from rawllm.adapters import Session
 from rawllm.keys import Key, Proxies
+from rawllm.pools import renew
 from rawllm.settings import Request
 
 #: How long to connect and to read, in seconds.
@@ -153,8 +152,7 @@ class CallersSession:
                 pools = [getattr(manager, "pools", None) for manager in managers]
                 # Those for sockets of Unix have pools of their own.
                 for each in (*pools, *vars(adapter).values()):
-                    if isinstance(each, RecentlyUsedContainer):
-                        _renew(each)
+                    renew(each)
                 state = adapter.__getstate__()
                 adapter.__setstate__(state)  # type: ignore[attr-defined]  # as unpickling does
         self._session.cookies._cookies_lock = RLock()  # type: ignore[attr-defined]
@@ -180,21 +178,6 @@ class CallersSession:
     def close(self) -> None:
         """Close its idle connections."""
         self._session.close()
-
-
-def _renew(pools: Any) -> None:
-    """Make the pools what they were before their first connection."""
-    pools.lock = RLock()
-    for key in pools.keys():  # noqa: SIM118  # no dict: it cannot be iterated
-        idle = pools[key].pool
-        if isinstance(idle, queue.Queue):  # not if the pool was closed; others' go with the pool
-            kept = idle.queue
-            idle.__init__(idle.maxsize)  # type: ignore[misc]
-            for _ in range(idle.maxsize):
-                idle.put(None)
-            for connection in filter(None, kept):
-                with contextlib.suppress(Exception):  # whatever it is, it is not needed
-                    connection.close()
 
 
 # --- a request --------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import socket
 import threading
 import time
@@ -17,6 +16,7 @@ from rawllm import connections, troubles
 from rawllm.connections import wire
 from rawllm.deadlines import Watch
 from rawllm.heads import HeadError
+from rawllm.pools import POOLS
 from tests.servers import (
     AUTHORITY,
     CHAT,
@@ -40,7 +40,7 @@ EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
 @pytest.fixture
 def pools() -> Iterator[urllib3.PoolManager]:
     with urllib3.PoolManager(retries=False) as manager:
-        manager.pool_classes_by_scheme = connections.POOLS
+        manager.pool_classes_by_scheme = POOLS
         yield manager
 
 
@@ -105,7 +105,7 @@ def test_a_refused_connection_is_no_slow_one(pools: urllib3.PoolManager, scheme:
 def test_tls_is_under_the_watch_during_and_after_the_handshake() -> None:
     with serve(answer(CHAT), [End.HOLD], tls=True) as server:
         with urllib3.PoolManager(retries=False, ca_certs=AUTHORITY) as manager:
-            manager.pool_classes_by_scheme = connections.POOLS
+            manager.pool_classes_by_scheme = POOLS
             wire.start(Watch())
             assert manager.request("GET", server.url).status == 200
             watch = Watch(deadline=0.05)
@@ -119,7 +119,7 @@ def test_tls_is_under_the_watch_during_and_after_the_handshake() -> None:
 @pytest.mark.parametrize("said", [b"", b"\x16\x03\x03\x00\x7a\x02"], ids=["silence", "a piece"])
 def test_a_handshake_ends_at_a_limit(said: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, urllib3.PoolManager() as manager:
-        manager.pool_classes_by_scheme = connections.POOLS
+        manager.pool_classes_by_scheme = POOLS
         threading.Thread(target=lambda: accepted(listener, said), daemon=True).start()
         watch = Watch(deadline=0.05)
         wire.start(watch)
@@ -148,7 +148,7 @@ TUNNELS: dict[str, tuple[float | None, Script]] = {
 def test_a_proxys_tunnel_ends(deadline: float | None, script: Script) -> None:
     with serve(script) as server:
         with urllib3.ProxyManager(f"http://127.0.0.1:{server.port}", retries=False) as manager:
-            manager.pool_classes_by_scheme = connections.POOLS
+            manager.pool_classes_by_scheme = POOLS
             watch = Watch(deadline=deadline)
             wire.start(watch)
             with pytest.raises(U.HTTPError):
@@ -193,7 +193,7 @@ def test_a_proxy_that_does_not_answer_connect_is_the_proxys_failure(
 ) -> None:
     with serve(said) as server:
         with urllib3.ProxyManager(f"http://127.0.0.1:{server.port}", retries=False) as manager:
-            manager.pool_classes_by_scheme = connections.POOLS
+            manager.pool_classes_by_scheme = POOLS
             wire.start(None)
             with pytest.raises(U.HTTPError) as caught:
                 manager.request("GET", "https://llm.test/", timeout=PATIENCE)
@@ -235,7 +235,7 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next(
 
 def test_a_request_that_could_not_be_written_holds_nothing_back_afterwards() -> None:
     with serve(answer(CHAT)) as server:
-        connection: Any = connections.POOLS["http"].ConnectionCls("127.0.0.1", server.port)
+        connection: Any = POOLS["http"].ConnectionCls("127.0.0.1", server.port)
         with pytest.raises(ValueError, match="header value"):
             connection.request("GET", "/", headers={"X-A": "1\n2"})
         connection.close()
@@ -259,7 +259,7 @@ class Writes(socket.socket):
 @pytest.mark.parametrize(("size", "writes"), [(0, 1), (10, 1), (65_536, 1), (65_537, 2)])
 def test_a_small_body_goes_with_its_head(size: int, writes: int) -> None:
     with serve(answer(CHAT)) as server:
-        connection: Any = connections.POOLS["http"].ConnectionCls("127.0.0.1", server.port)
+        connection: Any = POOLS["http"].ConnectionCls("127.0.0.1", server.port)
         connection.connect()
         connection.sock = Writes(fileno=connection.sock.detach())
         Writes.sizes.clear()
@@ -433,45 +433,6 @@ def test_a_head_may_have_a_hundred_fields_and_long_ones(pools: urllib3.PoolManag
     assert (answered.data, len(answered.headers["A"])) == (b"Hello", 98 * 3 + 65_531)
 
 
-POOLS: dict[str, type[Any]] = {
-    **connections.POOLS,
-    "socks": connections.kept_like_ours(urllib3.HTTPConnectionPool),
-}
-
-
-@pytest.mark.parametrize("kind", POOLS.values(), ids=POOLS)
-def test_a_pool_keeps_the_last_connections_without_a_lock(kind: type[Any]) -> None:
-    pool = kind("localhost", maxsize=2)
-    kept = pool.pool
-    assert not isinstance(kept, queue.Queue)
-    assert [kept.get(), kept.get()] == [None, None]
-    kept.put(first := Odd())
-    kept.put(second := Odd())
-    with pytest.raises(queue.Full):
-        kept.put(Odd())
-    assert [kept.qsize(), kept.get(), kept.get(), kept.qsize()] == [2, second, first, 0]
-    with pytest.raises(queue.Empty):
-        kept.get()
-    kept.put(None)
-    kept.put(second)
-    pool.close()
-    assert [first.closed, second.closed, kept.qsize()] == [False, True, 0]
-
-
-class Odd:
-    """What is kept as a connection."""
-
-    closed = False
-
-    def close(self) -> None:
-        self.closed = True
-
-
-@pytest.mark.parametrize("kind", [*connections.POOLS.values(), POOLS["socks"]])
-def test_pools_that_are_kept_like_ours_stay_as_they_are(kind: Any) -> None:
-    assert connections.kept_like_ours(kind) is kind
-
-
 def test_a_server_sees_that_it_is_not_waited_for_even_if_another_process_holds_the_socket(
     pools: urllib3.PoolManager,
 ) -> None:
@@ -487,16 +448,6 @@ def test_a_server_sees_that_it_is_not_waited_for_even_if_another_process_holds_t
             connection.close()
             assert server.left.wait(PATIENCE)
         wire.start(None)
-
-
-def test_closing_a_pool_fails_no_call_that_is_about_to_use_it() -> None:
-    with serve(answer(CHAT)) as server:
-        pool = connections.POOLS["http"]("127.0.0.1", server.port, maxsize=2)
-        for _ in range(2):
-            assert pool.urlopen("GET", "/", retries=False).status == 200
-            pool.close()
-            pool.close()
-    assert [request.connection for request in server.requests] == [0, 1]
 
 
 def test_a_limit_shuts_the_socket_while_the_headers_are_awaited(

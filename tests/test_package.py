@@ -47,6 +47,7 @@ LAYERS: list[list[str]] = [
         "deadlines",
         "troubles",
         "connections",
+        "pools",
         "bodies",
         "replies",
         "adapters",
@@ -113,7 +114,7 @@ CLI = [
 ]
 CORE = [name for layer in LAYERS for name in layer]
 ORDER = CORE + TESTING + CLI
-CORE_LIMIT = 6400  # lines, docstrings and all
+CORE_LIMIT = 6600  # lines, docstrings and all
 PACKAGES = ("testing", "cli")  # whose __init__ is a chapter of its own
 
 
@@ -198,7 +199,7 @@ def test_serving_loads_no_requests() -> None:
 
 @pytest.mark.parametrize(
     ("library", "only"),
-    [("requests", {"adapters", "sessions"}), ("urllib3", {"connections", "troubles"})],
+    [("requests", {"adapters", "sessions"}), ("urllib3", {"connections", "pools", "troubles"})],
 )
 def test_each_library_is_imported_in_its_own_place(library: str, only: set[str]) -> None:
     users = {

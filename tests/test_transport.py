@@ -187,10 +187,16 @@ def _pools(session: requests.Session) -> Any:
     return session.get_adapter("http://").poolmanager.pools  # type: ignore[attr-defined]
 
 
+def _proxied(session: requests.Session) -> Any:
+    manager = session.get_adapter("http://").proxy_manager_for("http://localhost:1")  # type: ignore[attr-defined]
+    return manager.connection_from_url("http://server.test").pool
+
+
 _CALLERS_LOCKS: dict[str, Callable[[requests.Session], Any]] = {
     "its cookies": lambda session: session.cookies._cookies_lock,  # type: ignore[attr-defined]
     "its pools": lambda session: _pools(session).lock,
     "a pool": lambda session: _pools(session)[min(_pools(session).keys())].pool.mutex,
+    "a proxy's pool": lambda session: _proxied(session).mutex,
 }
 
 
