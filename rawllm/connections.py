@@ -109,8 +109,9 @@ class _Answer(http.client.HTTPResponse):
 class HTTPConnection(urllib3.connection.HTTPConnection):
     """Counts its requests, and is under the watch of the call that it serves."""
 
-    response_class = _Answer
-    requests_made = 0
+    response_class: type[http.client.HTTPResponse] = _Answer
+    requests_made: int = 0
+    timeout: float | None
     #: The watch of the call that has this connection; none has it in the pool.
     watch: Watch | None = None
     #: The bytes of a request's head, until its body can go with them.
