@@ -57,6 +57,8 @@ class _Answer(http.client.HTTPResponse):
     alone of what comes before an answer.
     """
 
+    fp: Any = None  # Ctrl-C may come before http.client sets it, and closing looks at it
+
     def begin(self) -> None:
         for _ in range(1 + _MOST_INTERIM):
             head = heads.parsed(self._lines())

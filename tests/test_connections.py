@@ -472,3 +472,8 @@ def test_sending_has_the_time_to_read_and_not_the_time_to_connect(
             timeout = urllib3.Timeout(connect=connect, read=PATIENCE)
             pools.request("POST", server.url, body=b"x" * 20_000_000, timeout=timeout)
         assert wire.reused
+
+
+def test_an_answer_that_ctrl_c_kept_from_being_begun_is_closed_quietly() -> None:
+    kind = connections.HTTPConnection.response_class
+    kind.__new__(kind).close()
