@@ -2,7 +2,8 @@
 
 The adapter overrides what requests documents as exposed for that, and not
 `send`, which mocks put their own in the place of. What is left out: the
-connections (`connections.py`), and what is sent over them (`sessions.py`).
+connections (`connections.py`), which of them are kept (`pools.py`), and what is
+sent over them (`sessions.py`).
 """
 
 import contextlib

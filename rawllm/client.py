@@ -52,8 +52,8 @@ class Client(Verbs[Any]):
     Clients pickle, without their keys and other secrets, but a `session` with
     all it holds. The connections are shared with what `with_options` and
     `copy.copy` return, between threads, and not with a forked process. Make the
-    first client before there are threads that may fork: what it imports, a child
-    that was born meanwhile would wait for.
+    first client before threads fork: it imports requests, and a child that is born
+    meanwhile would wait for the end of that import for ever.
     """
 
     def __init__(

@@ -50,7 +50,8 @@ class Watch:
         self.ended: bool = False
 
     def __del__(self) -> None:
-        # No lock is taken here: the garbage may be collected while this thread holds it.
+        # Without the lock: nobody else has this object any more, and in a forked process
+        # the lock may be that of a thread which is not there.
         self._end_thread()
 
     @property

@@ -79,7 +79,7 @@ POOLS: dict[str, type[urllib3.HTTPConnectionPool]] = {"http": _HTTPPool, "https"
 
 @functools.cache
 def kept_like_ours(theirs: type[Any]) -> type[Any]:
-    """A class of pools for connections that are not ours, those of SOCKS."""
+    """`theirs`, urllib3's class of pools for SOCKS, but keeping connections as our own pools do."""
     return theirs if issubclass(theirs, _Pool) else type(theirs.__name__, (_Pool, theirs), {})
 
 
