@@ -235,8 +235,8 @@ def ended(stuck: Stuck) -> Ended:
 
 @pytest.fixture(scope="module")
 def endings(thorough: bool) -> dict[str, list[Ended]]:
-    """How all of them ended, some at a time, for they but wait."""
-    with ThreadPoolExecutor(8) as pool:
+    """How all of them ended, few at a time: they but wait, and begin and end with some work."""
+    with ThreadPoolExecutor(4) as pool:
         running = {
             name: [pool.submit(ended, stuck) for _ in range(20 if thorough else 1)]
             for name, stuck in STUCK.items()
@@ -271,8 +271,8 @@ def test_few_calls_are_looked_at_again(
     endings: dict[str, list[Ended]], note: Note, thorough: bool
 ) -> None:
     delayed = [one.is_delayed(STUCK[name]) for name, them in endings.items() for one in them]
-    if thorough:  # which is alone on its machine, as the suite may not be
-        assert sum(delayed) <= len(delayed) * 0.1
+    most = 0.1 if thorough else 0.5  # once alone, on whatever machine
+    assert sum(delayed) <= len(delayed) * most
     note("of all these, late at the first try", "as above in one of two more", sum(delayed))
 
 
